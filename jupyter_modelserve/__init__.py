@@ -1,0 +1,90 @@
+"""Register, serve and score models from notebooks: ``import jupyter_modelserve as ms``.
+
+Importing this package must stay cheap (a Jupyter server imports it at start): everything is loaded on first use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jupyter_modelserve.authoring.connection import connect as connect
+    from jupyter_modelserve.authoring.register import register as register
+    from jupyter_modelserve.client.verbs import endpoints as endpoints
+    from jupyter_modelserve.client.verbs import logs as logs
+    from jupyter_modelserve.client.verbs import models as models
+    from jupyter_modelserve.client.verbs import score as score
+    from jupyter_modelserve.client.verbs import serve as serve
+    from jupyter_modelserve.client.verbs import snippet as snippet
+    from jupyter_modelserve.client.verbs import status as status
+    from jupyter_modelserve.client.verbs import stop as stop
+
+    __version__: str
+
+__all__ = [
+    "__version__",
+    "connect",
+    "endpoints",
+    "load_ipython_extension",
+    "logs",
+    "models",
+    "register",
+    "score",
+    "serve",
+    "snippet",
+    "status",
+    "stop",
+    "unload_ipython_extension",
+]
+
+_VERBS = "jupyter_modelserve.client.verbs"
+_WHERE = {
+    "connect": "jupyter_modelserve.authoring.connection",
+    "register": "jupyter_modelserve.authoring.register",
+    **dict.fromkeys(("endpoints", "logs", "models", "score", "serve", "snippet", "status", "stop"), _VERBS),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        from importlib import import_module
+
+        return getattr(import_module(_WHERE[name]), name)
+    if name == "__version__":
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            return version("jupyter-modelserve")
+        except PackageNotFoundError:
+            return "0+source"
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def load_ipython_extension(ipython: Any) -> None:
+    """``%load_ext jupyter_modelserve``: adds the magics and starts the local instance in the background."""
+    from jupyter_modelserve.magics import load
+
+    load(ipython)
+
+
+def unload_ipython_extension(ipython: Any) -> None:
+    """``%unload_ext jupyter_modelserve``: takes the magics and their completion away again."""
+    from jupyter_modelserve.magics import unload
+
+    unload(ipython)
+
+
+def _jupyter_labextension_paths() -> list[dict[str, str]]:
+    """Where JupyterLab finds the built panel in a development install."""
+    return [{"src": "labextension", "dest": "jupyter-modelserve"}]
+
+
+def _jupyter_server_extension_points() -> list[dict[str, Any]]:
+    """Which server extension Jupyter Server loads; imported here because only a Jupyter server calls this."""
+    from jupyter_modelserve.lab import ModelServeExtension
+
+    return [{"module": "jupyter_modelserve.lab", "app": ModelServeExtension}]

@@ -1,0 +1,74 @@
+"""The one table of address prefixes: which process owns it and which rule admits a request (architecture §4).
+
+The gateway routes and authorises by it, the reference documentation is rendered from it, and a request that matches
+no row is refused. Floor 0: imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+API: Final = "/api/modelserve/v1"
+
+
+class Owner(StrEnum):
+    """The process that answers."""
+
+    GATEWAY = "gateway"
+    WORKER = "worker"
+    CONTROLLER = "controller"
+    MLFLOW = "mlflow"
+
+
+class Rule(StrEnum):
+    """What a caller needs. Every operation names one; an operation without a rule does not start."""
+
+    OPEN = "open"
+    AUTHENTICATED = "authenticated"
+    SCORE = "score"
+    USE = "use"
+    MANAGE = "manage"
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """One row. ``path`` ends in ``/`` when it covers everything below it, else it is one exact address."""
+
+    path: str
+    owner: Owner
+    rule: Rule
+    doc: str
+
+    def covers(self, path: str) -> bool:
+        """Whether *path* (percent-decoded, normalised) falls under this row."""
+        return path.startswith(self.path) if self.path.endswith("/") else path == self.path
+
+
+_BY_VERSION = "Score a version: `/model/<name>/<version|stage|alias>/invocations` (REQ-015, REQ-016)."
+_BY_STAGE = "Score a stage: `/model-endpoint/<name>/<stage>/invocations` (REQ-171)."
+_BY_ENDPOINT = "Score an endpoint: `/serving-endpoints/<endpoint>/invocations`."
+_PAGES = "The same operations as MLflow's own pages call them."
+_DISCOVERY = "Discovery document that databricks-sdk asks for."
+
+TABLE: Final = (
+    Prefix("/model/", Owner.WORKER, Rule.SCORE, _BY_VERSION),
+    Prefix("/model-endpoint/", Owner.WORKER, Rule.SCORE, _BY_STAGE),
+    Prefix("/serving-endpoints/", Owner.WORKER, Rule.SCORE, _BY_ENDPOINT),
+    Prefix(f"{API}/", Owner.CONTROLLER, Rule.AUTHENTICATED, "Our own API; every operation declares its rule."),
+    Prefix("/api/2.0/mlflow/", Owner.MLFLOW, Rule.USE, "MLflow REST: runs, experiments, registry."),
+    Prefix("/api/3.0/mlflow/", Owner.MLFLOW, Rule.USE, "MLflow 3 REST: traces and newer calls."),
+    Prefix("/ajax-api/2.0/mlflow/", Owner.MLFLOW, Rule.USE, _PAGES),
+    Prefix("/ajax-api/3.0/mlflow/", Owner.MLFLOW, Rule.USE, _PAGES),
+    Prefix("/api/2.0/mlflow-artifacts/", Owner.MLFLOW, Rule.USE, "Artifact upload and download, streamed."),
+    Prefix("/health", Owner.GATEWAY, Rule.OPEN, "200 when the gateway answers; says which parts run."),
+    Prefix("/metrics", Owner.GATEWAY, Rule.AUTHENTICATED, "Prometheus metrics."),
+    Prefix("/version", Owner.MLFLOW, Rule.USE, "MLflow's version, which its clients ask for."),
+    Prefix("/.well-known/databricks-config", Owner.GATEWAY, Rule.OPEN, _DISCOVERY),
+)
+
+
+def find(path: str) -> Prefix | None:
+    """The row for *path*, or ``None``: the request is then refused."""
+    return next((row for row in TABLE if row.covers(path)), None)

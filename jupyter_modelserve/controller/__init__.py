@@ -1,0 +1,1 @@
+"""Control plane: registry, desired state, reconciler, engines, environments. Never imports mlflow at import."""

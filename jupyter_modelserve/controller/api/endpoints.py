@@ -1,0 +1,118 @@
+"""Operations on endpoints."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+from fastapi import Body, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+
+from jupyter_modelserve.addresses import API, Rule
+from jupyter_modelserve.controller.api.operations import Operations, admit, caller_of
+from jupyter_modelserve.controller.parts import Controller
+from jupyter_modelserve.controller.store import events
+from jupyter_modelserve.errors import InvalidParameter, NotFound
+from jupyter_modelserve.types import EndpointSpec, from_json, to_json
+
+PING = 10.0
+"""Seconds between signs of life on a stream, so that proxies keep it open."""
+operations = Operations(f"{API}/endpoints")
+
+
+def _controller(request: Request) -> Controller:
+    controller: Controller = request.app.state.controller
+    return controller
+
+
+@operations.operation("GET", "", Rule.USE)
+async def list_endpoints(request: Request) -> JSONResponse:
+    """Every endpoint, by name."""
+    admit(Rule.USE, caller_of(request))
+    found = await _controller(request).endpoints.listing()
+    return JSONResponse({"endpoints": to_json(found), "next_page_token": ""})
+
+
+@operations.operation("PUT", "/{name}", Rule.MANAGE, status_code=202)
+async def put_endpoint(request: Request, name: str, body: dict[str, Any] = Body()) -> JSONResponse:  # noqa: B008
+    """Create or change an endpoint (REQ-002, REQ-129). Answers at once; follow its events."""
+    caller = caller_of(request)
+    admit(Rule.MANAGE, caller)
+    if body.setdefault("name", name) != name:
+        raise InvalidParameter(f"name: the address says {name!r}, the body {body['name']!r}", details={"field": "name"})
+    spec = from_json(EndpointSpec, body)
+    return JSONResponse(to_json(await _controller(request).endpoints.put(spec, caller.principal)), 202)
+
+
+@operations.operation("GET", "/{name}", Rule.USE)
+async def get_endpoint(request: Request, name: str) -> JSONResponse:
+    """One endpoint with its status."""
+    admit(Rule.USE, caller_of(request))
+    return JSONResponse(to_json(await _controller(request).endpoints.get(name)))
+
+
+@operations.operation("DELETE", "/{name}", Rule.MANAGE, status_code=202)
+async def delete_endpoint(request: Request, name: str) -> JSONResponse:
+    """End an endpoint (REQ-005). Answers at once; it is gone when it is no longer found."""
+    admit(Rule.MANAGE, caller_of(request))
+    return JSONResponse(to_json(await _controller(request).endpoints.delete(name)), 202)
+
+
+@operations.operation("GET", "/{name}/logs", Rule.USE)
+async def get_logs(request: Request, name: str, version: str, model: str = "", tail: int = 200) -> JSONResponse:
+    """Last lines that a version printed (REQ-046)."""
+    admit(Rule.USE, caller_of(request))
+    if not 1 <= tail <= 10_000:
+        raise InvalidParameter("tail: must be 1 to 10000 lines", details={"field": "tail"})
+    return JSONResponse({"logs": await _controller(request).endpoints.log(name, model, version, tail)})
+
+
+@operations.operation("GET", "/{name}/events", Rule.USE)
+async def get_events(request: Request, name: str, after: int = 0) -> Response:
+    """History of an endpoint (REQ-045, REQ-046); a stream when ``text/event-stream`` is accepted."""
+    admit(Rule.USE, caller_of(request))
+    controller = _controller(request)
+    if "text/event-stream" not in request.headers.get("accept", ""):
+        found = await controller.database.run(events.after, name, after)
+        if not found:
+            await controller.endpoints.get(name)
+        return JSONResponse({"events": to_json(found)})
+    await controller.endpoints.get(name)
+    last = request.headers.get("last-event-id", "")
+    number = int(last) if last.isdigit() else after
+    return StreamingResponse(
+        _stream(controller, name, number), media_type="text/event-stream", headers={"cache-control": "no-store"}
+    )
+
+
+async def _stream(controller: Controller, name: str, number: int) -> AsyncIterator[str]:
+    """Status first, then whatever happens, until the endpoint is gone or the caller leaves."""
+    changed = controller.endpoints.signal(name)
+    seen = -1
+    while not controller.stopping.is_set():
+        if changed.count != seen:
+            seen = changed.count
+            try:
+                endpoint = await controller.endpoints.get(name)
+            except NotFound:
+                yield "event: gone\ndata: {}\n\n"
+                return
+            yield f"event: status\ndata: {json.dumps(to_json(endpoint))}\n\n"
+        for event in await controller.database.run(events.after, name, number):
+            number = event.number
+            yield f"id: {number}\nevent: {event.kind}\ndata: {json.dumps(to_json(event))}\n\n"
+        if not await _either(changed.wait(seen, PING), controller.stopping.wait()):
+            yield ": ping\n\n"
+
+
+async def _either(first: Any, second: Any) -> bool:
+    """Result of *first*, or true as soon as *second* ends."""
+    tasks = [asyncio.ensure_future(first), asyncio.ensure_future(second)]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return any(bool(task.result()) for task in done)
+    finally:
+        for task in tasks:
+            task.cancel()

@@ -1,0 +1,152 @@
+"""Operations on the instance: status, models, tokens, interpreters."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import httpx
+from fastapi import Body, Request, Response
+from fastapi.responses import JSONResponse
+
+from jupyter_modelserve import __version__
+from jupyter_modelserve.addresses import API, Rule
+from jupyter_modelserve.controller.api.endpoints import _controller
+from jupyter_modelserve.controller.api.operations import Operations, admit, caller_of
+from jupyter_modelserve.controller.parts import Controller
+from jupyter_modelserve.controller.registry import reader
+from jupyter_modelserve.controller.store import knowledge, tokens
+from jupyter_modelserve.errors import InvalidParameter, NotFound
+from jupyter_modelserve.types import DaemonStatus, InstanceStatus, Scope, to_json
+
+LONGEST_LIFETIME = 10 * 365 * 24 * 3600
+operations = Operations(API)
+
+
+@operations.operation("GET", "/status", Rule.USE)
+async def status(request: Request) -> JSONResponse:
+    """Both daemons and the MLflow child as one thing."""
+    admit(Rule.USE, caller_of(request))
+    controller = _controller(request)
+    found = InstanceStatus(
+        url=controller.instance.url,
+        instance_id=controller.instance.instance_id,
+        version=__version__,
+        gateway=await _gateway(controller),
+        controller=controller.itself(),
+        mlflow=DaemonStatus(controller.mlflow.state, controller.mlflow.pid),
+        endpoints=len(await controller.endpoints.listing()),
+    )
+    return JSONResponse(to_json(found))
+
+
+async def _gateway(controller: Controller) -> DaemonStatus:
+    transport = httpx.AsyncHTTPTransport(uds=str(controller.paths.gateway_socket))
+    try:
+        async with httpx.AsyncClient(transport=transport, timeout=2, trust_env=False) as client:
+            health = (await client.get("http://gateway/internal/health")).json()
+            return DaemonStatus("running", health["pid"], int(health["started_at"]))
+    except (httpx.HTTPError, ValueError, KeyError):
+        return DaemonStatus("stopped")
+
+
+@operations.operation("GET", "/openapi.json", Rule.USE)
+async def openapi(request: Request) -> JSONResponse:
+    """This API as an OpenAPI document."""
+    admit(Rule.USE, caller_of(request))
+    return JSONResponse(request.app.openapi())
+
+
+@operations.operation("GET", "/models", Rule.USE)
+async def list_models(request: Request) -> JSONResponse:
+    """Registered models with versions, aliases and stages."""
+    admit(Rule.USE, caller_of(request))
+    found = await _controller(request).database.run(reader.read_models)
+    return JSONResponse({"models": to_json([found[name] for name in sorted(found)])})
+
+
+@operations.operation("GET", "/models/{name}", Rule.USE)
+async def get_model(request: Request, name: str) -> JSONResponse:
+    """One registered model."""
+    admit(Rule.USE, caller_of(request))
+    found = await _controller(request).database.run(reader.read_models, [name])
+    if name not in found:
+        raise NotFound(f"{name} is not registered; `%models` lists what is", details={"model": name})
+    return JSONResponse(to_json(found[name]))
+
+
+@operations.operation("POST", "/interpreters", Rule.MANAGE)
+async def add_interpreter(request: Request, body: dict[str, Any] = Body()) -> JSONResponse:  # noqa: B008
+    """A kernel says which interpreter registers models: a candidate to borrow.
+
+    Only the local user may: an interpreter is a program that the instance will run.
+    """
+    caller = caller_of(request)
+    admit(Rule.MANAGE, caller)
+    controller = _controller(request)
+    if caller.principal != controller.local_user:
+        raise InvalidParameter("path: only the local user may name interpreters", details={"field": "path"})
+    path = str(body.get("path", ""))
+    version = await _python_version(path)
+    await controller.database.run(knowledge.saw_interpreter, path)
+    return JSONResponse({"path": path, "python_version": version})
+
+
+async def _python_version(path: str) -> str:
+    problem = InvalidParameter("path: must be the absolute path of a Python interpreter", details={"field": "path"})
+    if not Path(path).is_absolute() or not shutil.which(path):
+        raise problem
+    code = "import json, platform; print(json.dumps(platform.python_version()))"
+    child = await asyncio.create_subprocess_exec(
+        path, "-I", "-c", code, stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(20):
+            output, _ = await child.communicate()
+        return str(json.loads(output))
+    except (TimeoutError, ValueError) as error:
+        raise problem from error
+    finally:
+        if child.returncode is None:
+            child.kill()
+
+
+@operations.operation("GET", "/tokens", Rule.MANAGE)
+async def list_tokens(request: Request) -> JSONResponse:
+    """Tokens without their secrets."""
+    admit(Rule.MANAGE, caller_of(request))
+    return JSONResponse({"tokens": to_json(await _controller(request).database.run(tokens.listing))})
+
+
+@operations.operation("POST", "/tokens", Rule.MANAGE)
+async def create_token(request: Request, body: dict[str, Any] = Body()) -> JSONResponse:  # noqa: B008
+    """A fresh token of the caller's; the secret is shown this once (REQ-019, REQ-020)."""
+    caller = caller_of(request)
+    admit(Rule.MANAGE, caller)
+    lifetime = body.get("lifetime")
+    if lifetime is not None and not (type(lifetime) is int and 0 < lifetime <= LONGEST_LIFETIME):
+        raise InvalidParameter("lifetime: must be a number of seconds, or null for ever", details={"field": "lifetime"})
+    try:
+        scopes = tuple(Scope(each) for each in body.get("scopes") or [Scope.ALL])
+    except (ValueError, TypeError) as error:
+        known = ", ".join(Scope)
+        raise InvalidParameter(f"scopes: must be a list of {known}", details={"field": "scopes"}) from error
+    controller = _controller(request)
+    comment = str(body.get("comment", ""))[:200]
+    token, info = await controller.database.run(tokens.create, caller.principal, comment, scopes, lifetime)
+    await controller.publication.refresh_tokens()
+    return JSONResponse({"token": token, "info": to_json(info)}, headers={"cache-control": "no-store"})
+
+
+@operations.operation("DELETE", "/tokens/{token_id}", Rule.MANAGE, status_code=204)
+async def revoke_token(request: Request, token_id: str) -> Response:
+    """End a token; the gateway refuses it within a second."""
+    admit(Rule.MANAGE, caller_of(request))
+    controller = _controller(request)
+    await controller.database.run(tokens.revoke, token_id)
+    await controller.publication.refresh_tokens()
+    return Response(status_code=204)

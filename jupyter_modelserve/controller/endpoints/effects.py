@@ -1,0 +1,76 @@
+"""What actions do in the world. Every effect is idempotent: names are deterministic, "already there" means adopt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from jupyter_modelserve.controller.endpoints.observation import Observer, Sight
+from jupyter_modelserve.controller.endpoints.view import Key, Prepared
+from jupyter_modelserve.controller.engines.base import Engine, ReplicaSpec
+from jupyter_modelserve.settings import Settings
+from jupyter_modelserve.types import EndpointSpec
+
+STOP_GRACE = 10.0
+
+
+class Effects:
+    """Carries out the planner's actions on one engine.
+
+    Every method raises EngineUnavailable, EngineRejected or EngineConflict; the reconciler deals with the three.
+    """
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._leaving: set[tuple[str, str]] = set()
+
+    async def ensure(self, endpoint: str, prepared: Prepared) -> None:
+        """Have the replica for an environment running."""
+        spec = ReplicaSpec(
+            id=prepared.replica,
+            endpoint=endpoint,
+            environment_key=prepared.environment.key,
+            interpreter=prepared.environment.interpreter,
+            log_limit=self._settings.log_limit,
+        )
+        await self._engine.ensure(spec)
+
+    async def load(self, observer: Observer, key: Key, prepared: Prepared, spec: EndpointSpec) -> None:
+        """Push the model's files and have the version loaded."""
+        client = observer.client(prepared.replica)
+        directory = await self._engine.push(
+            prepared.replica, prepared.worker, Path(prepared.directory), prepared.digest
+        )
+        await client.put_worker(prepared.worker, self._worker_spec(key, directory, spec))
+
+    async def unload(self, observer: Observer, worker: str, replica: str) -> None:
+        """Drain a worker and end it. Its files stay until it is gone (:meth:`sweep`)."""
+        self._leaving.add((replica, worker))
+        await observer.client(replica).delete_worker(worker, self._settings.request_timeout)
+
+    async def sweep(self, sight: Sight) -> None:
+        """Remove the files of workers that have gone."""
+        for replica, worker in sorted(self._leaving):
+            if worker not in sight.workers and sight.known:
+                self._leaving.discard((replica, worker))
+                await self._engine.discard(replica, worker)
+
+    async def stop(self, replica: str) -> None:
+        """End a replica that holds nothing any more."""
+        await self._engine.stop(replica, STOP_GRACE)
+
+    def _worker_spec(self, key: Key, directory: str, spec: EndpointSpec) -> dict[str, Any]:
+        settings = self._settings
+        return {
+            "model": key[0],
+            "version": key[1],
+            "directory": directory,
+            "unknown_columns": str(spec.unknown_columns or settings.unknown_columns),
+            "timeout": spec.request_timeout or settings.request_timeout,
+            "kill_grace": settings.kill_grace,
+            "startup_budget": settings.startup_budget,
+            "body_limit": settings.body_limit,
+            "json_depth": settings.json_depth,
+            "environ": {},
+        }

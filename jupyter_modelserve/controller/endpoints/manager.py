@@ -1,0 +1,203 @@
+"""All endpoints of the instance: one reconciler each, and what the API asks of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+
+from sqlalchemy import Connection
+
+from jupyter_modelserve.controller.endpoints.effects import Effects
+from jupyter_modelserve.controller.endpoints.observation import Observer
+from jupyter_modelserve.controller.endpoints.preparation import Preparer
+from jupyter_modelserve.controller.endpoints.publication import Publication
+from jupyter_modelserve.controller.endpoints.reconciler import EndpointReconciler, EventSink, Parts
+from jupyter_modelserve.controller.endpoints.selection import explain_nothing, versions
+from jupyter_modelserve.controller.endpoints.specification import complete
+from jupyter_modelserve.controller.endpoints.view import Desired, Key
+from jupyter_modelserve.controller.engines.base import Engine
+from jupyter_modelserve.controller.registry import reader
+from jupyter_modelserve.controller.signals import Signal
+from jupyter_modelserve.controller.store import endpoints as store
+from jupyter_modelserve.controller.store import events
+from jupyter_modelserve.controller.store.database import Database
+from jupyter_modelserve.controller.store.endpoints import StoredEndpoint
+from jupyter_modelserve.errors import NotFound
+from jupyter_modelserve.settings import Settings
+from jupyter_modelserve.types import Endpoint, EndpointSpec, EndpointStatus, SelectorKind, UpdateState
+
+RECOVERY_BUDGET = 15.0
+"""Seconds after which routes are published even if an endpoint could not contribute yet."""
+log = logging.getLogger(__name__)
+
+
+class Endpoints:
+    """Creates, changes, shows and ends endpoints."""
+
+    def __init__(
+        self,
+        database: Database,
+        engine: Engine,
+        preparer: Preparer,
+        publication: Publication,
+        settings: Settings,
+        url: str,
+    ) -> None:
+        self._database = database
+        self._engine = engine
+        self._preparer = preparer
+        self._publication = publication
+        self._settings = settings
+        self._url = url
+        self._reconcilers: dict[str, EndpointReconciler] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self.happened = Signal()
+
+    async def start(self) -> None:
+        """Take up every stored endpoint: start-up is recovery, there is no other path."""
+        stored = await self._database.run(store.listing)
+        await self._publication.load(each.spec.name for each in stored)
+        for each in stored:
+            self._take_up(each.spec.name)
+        self._tasks[""] = asyncio.create_task(self._open_late())
+
+    async def _open_late(self) -> None:
+        await asyncio.sleep(RECOVERY_BUDGET)
+        await self._publication.open()
+
+    async def close(self) -> None:
+        """Stop reconciling; what runs keeps running."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def wake_all(self) -> None:
+        """The registry may have changed."""
+        for each in self._reconcilers.values():
+            each.wake()
+
+    async def put(self, spec: EndpointSpec, principal: str) -> Endpoint:
+        """Create or change an endpoint; asking again after a failure is another attempt.
+
+        Raises:
+            InvalidParameter: a field of *spec* is not usable.
+            NotFound: a model, version or alias that it names does not exist.
+            Conflict: the endpoint is being stopped.
+        """
+        spec = complete(spec)
+        await self._database.run(_check_exists, spec)
+        before = self._reconcilers.get(spec.name)
+        retry = before is not None and before.status.update is UpdateState.UPDATE_FAILED
+        stored = await self._database.run(store.put, spec, principal, retry)
+        reconciler = self._take_up(spec.name)
+        if reconciler.status.observed_generation != stored.generation:
+            reconciler.wake()
+        return self._show(stored)
+
+    async def get(self, name: str) -> Endpoint:
+        """One endpoint. Raises NotFound."""
+        return self._show(await self._database.run(store.get, name))
+
+    async def listing(self) -> tuple[Endpoint, ...]:
+        """Every endpoint, by name."""
+        return tuple(self._show(each) for each in await self._database.run(store.listing))
+
+    async def delete(self, name: str) -> Endpoint:
+        """End an endpoint: its routes first, then its replicas. Raises NotFound."""
+        stored = await self._database.run(store.mark_deleting, name)
+        self._take_up(name).wake()
+        return self._show(stored)
+
+    async def log(self, name: str, model: str, version: str, tail: int) -> str:
+        """Last lines that a version printed. Raises NotFound."""
+        await self.get(name)
+        return await self._reconcilers[name].log(model, version, tail)
+
+    def signal(self, name: str) -> Signal:
+        """Notified when the status of *name* changed."""
+        return self._take_up(name).changed
+
+    def _take_up(self, name: str) -> EndpointReconciler:
+        if name in self._reconcilers and not self._reconcilers[name].gone:
+            return self._reconcilers[name]
+        reconciler = EndpointReconciler(
+            name,
+            Observer(name, self._engine),
+            Effects(self._engine, self._settings),
+            Parts(
+                preparer=self._preparer,
+                publication=self._publication,
+                settings=self._settings,
+                url=self._url,
+                read=lambda: self._read(name),
+                emit=self._emitter(name),
+                forget=lambda: self._database.run(store.remove, name),
+            ),
+        )
+        self._reconcilers[name] = reconciler
+        self._tasks[name] = asyncio.create_task(self._run(name, reconciler), name=f"endpoint {name}")
+        return reconciler
+
+    async def _run(self, name: str, reconciler: EndpointReconciler) -> None:
+        await reconciler.run()
+        if self._reconcilers.get(name) is reconciler:
+            del self._reconcilers[name]
+            self._tasks.pop(name, None)
+        reconciler.changed.notify()
+
+    async def _read(self, name: str) -> Desired | None:
+        return await self._database.run(_read_desired, name)
+
+    def _emitter(self, name: str) -> EventSink:
+        async def emit(kind: str, message: str, key: Key | None, data: dict[str, object]) -> None:
+            model, version = key or ("", "")
+            await self._database.run(events.append, name, kind, message, model, version, data)
+            log.info("endpoint %s: %s", name, message)
+            self.happened.notify()
+
+        return emit
+
+    def _show(self, stored: StoredEndpoint) -> Endpoint:
+        reconciler = self._reconcilers.get(stored.spec.name)
+        status = reconciler.status if reconciler else EndpointStatus()
+        return Endpoint(
+            spec=stored.spec,
+            generation=stored.generation,
+            created_at=stored.created_at,
+            updated_at=stored.updated_at,
+            created_by=stored.created_by,
+            status=_honest(status, stored.generation),
+            deleting=stored.deleting,
+        )
+
+
+def _honest(status: EndpointStatus, generation: int) -> EndpointStatus:
+    """A specification that the reconciler has not read yet is a change under way, whatever the last pass said."""
+    if status.observed_generation == generation:
+        return status
+    return replace(status, update=UpdateState.IN_PROGRESS, update_message="the change was accepted")
+
+
+def _read_desired(connection: Connection, name: str) -> Desired | None:
+    try:
+        stored = store.get(connection, name)
+    except NotFound:
+        return None
+    models = reader.read_models(connection, (entity.model for entity in stored.spec.entities))
+    return Desired(stored.spec, stored.generation, stored.deleting, models)
+
+
+def _check_exists(connection: Connection, spec: EndpointSpec) -> None:
+    models = reader.read_models(connection, (entity.model for entity in spec.entities))
+    for entity in spec.entities:
+        model = models.get(entity.model)
+        must = entity.selector.kind in {SelectorKind.ALIAS, SelectorKind.VERSION}
+        if model is None or (must and not versions(model, entity.selector)):
+            similar = "" if model else _similar(connection, entity.model)
+            raise NotFound(explain_nothing(entity, model) + similar, details={"model": entity.model})
+
+
+def _similar(connection: Connection, wanted: str) -> str:
+    known = [name for name in reader.read_models(connection) if name.lower()[:3] == wanted.lower()[:3]]
+    return f"; did you mean {', '.join(sorted(known)[:3])}?" if known else "; `%models` lists what is"

@@ -1,0 +1,112 @@
+"""Sees what runs of one endpoint: replicas from the engine, workers from their parents.
+
+What cannot be seen now is kept as it was last seen, unless the engine says that its replica is gone: unknown is not
+gone (architecture §5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from jupyter_modelserve.controller.endpoints.view import Worker
+from jupyter_modelserve.controller.engines.base import Engine, EngineUnavailable, ObservedReplica
+from jupyter_modelserve.controller.replicas import ReplicaClient, ReplicaStatus
+from jupyter_modelserve.types import ReplicaState
+
+GONE = frozenset({ReplicaState.STOPPED, ReplicaState.FAILED})
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One look. ``known`` is false when the engine could not be asked at all."""
+
+    known: bool
+    replicas: dict[str, ObservedReplica] = field(default_factory=dict)
+    workers: dict[str, Worker] = field(default_factory=dict)
+
+
+class Observer:
+    """Looks at one endpoint's replicas; keeps a connection to each parent."""
+
+    def __init__(
+        self, endpoint: str, engine: Engine, connect: Callable[[str, str], ReplicaClient] = ReplicaClient
+    ) -> None:
+        self._endpoint = endpoint
+        self._engine = engine
+        self._connect = connect
+        self._clients: dict[tuple[str, str], ReplicaClient] = {}
+        self._last = Sight(known=False)
+
+    async def look(self) -> Sight:
+        """Everything of the endpoint, as far as it can be seen."""
+        try:
+            seen = await self._engine.observe()
+        except EngineUnavailable:
+            self._last = Sight(False, self._last.replicas, self._last.workers)
+            return self._last
+        replicas = {each.id: each for each in seen if each.endpoint == self._endpoint}
+        workers: dict[str, Worker] = {}
+        for replica in replicas.values():
+            workers |= await self._workers(replica)
+        await self._forget(replicas)
+        self._last = Sight(True, replicas, workers)
+        return self._last
+
+    def client(self, replica: str) -> ReplicaClient:
+        """The connection to a replica's parent.
+
+        Raises:
+            EngineUnavailable: it was not seen, or has no address yet.
+        """
+        found = self._last.replicas.get(replica)
+        if found is None or not found.control:
+            raise EngineUnavailable(f"replica {replica} has no address")
+        key = (found.control, found.key)
+        if key not in self._clients:
+            self._clients[key] = self._connect(*key)
+        return self._clients[key]
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._forget({})
+
+    async def _workers(self, replica: ObservedReplica) -> dict[str, Worker]:
+        if replica.state in GONE:
+            return {}
+        before = {name: each for name, each in self._last.workers.items() if each.replica == replica.id}
+        if replica.state is not ReplicaState.READY or not replica.control:
+            return before
+        key = (replica.control, replica.key)
+        if key not in self._clients:
+            self._clients[key] = self._connect(*key)
+        try:
+            return read(replica, await self._clients[key].status())
+        except EngineUnavailable:
+            return before
+
+    async def _forget(self, replicas: dict[str, ObservedReplica]) -> None:
+        kept = {(each.control, each.key) for each in replicas.values()}
+        for key in [key for key in self._clients if key not in kept]:
+            await self._clients.pop(key).close()
+
+
+def read(replica: ObservedReplica, status: ReplicaStatus) -> dict[str, Worker]:
+    """Workers of a replica as the planner sees them."""
+    return {
+        name: Worker(
+            id=name,
+            replica=replica.id,
+            model=each.model,
+            version=each.version,
+            state=each.state,
+            address=each.address,
+            key=replica.key,
+            verdict=each.verdict,
+            failure=each.failure,
+            restarts=each.restarts,
+            in_flight=each.in_flight,
+            phases=each.phases,
+        )
+        for name, each in status.workers.items()
+    }

@@ -1,0 +1,104 @@
+"""Makes a selected version ready to be loaded: files, digest, environment."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+from jupyter_modelserve.controller import digests
+from jupyter_modelserve.controller.endpoints.view import Prepared
+from jupyter_modelserve.controller.engines.base import replica_id
+from jupyter_modelserve.controller.environments import EnvironmentFailed
+from jupyter_modelserve.controller.registry import files
+from jupyter_modelserve.controller.store import knowledge
+from jupyter_modelserve.controller.store.database import Database
+from jupyter_modelserve.errors import ModelServeError
+from jupyter_modelserve.settings import Paths
+from jupyter_modelserve.types import Cause, Environment, Failure, ModelVersion
+
+Progress: TypeAlias = Callable[[str, str], None]
+"""Called with a phase and one line about it."""
+
+
+class PreparationFailed(Exception):
+    """The version cannot be made ready; ``failure`` is the one named cause."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+class Resolver(Protocol):
+    """What is needed of :class:`jupyter_modelserve.controller.environments.resolve.Environments`."""
+
+    async def resolve(self, directory: Path, *, progress: Callable[[str], None], known: Sequence[str]) -> Environment:
+        """An environment for the model in *directory*; raises EnvironmentFailed."""
+        ...
+
+
+class Preparer:
+    """Prepares versions; holds nothing of its own, so that preparing twice gives the same answer."""
+
+    def __init__(self, instance_id: str, paths: Paths, database: Database, environments: Resolver) -> None:
+        self._instance_id = instance_id
+        self._paths = paths
+        self._database = database
+        self._environments = environments
+
+    async def prepare(self, endpoint: str, version: ModelVersion, settings_key: str, progress: Progress) -> Prepared:
+        """Bring *version* to the point where a replica can load it.
+
+        Args:
+            endpoint: the endpoint that wants it; replicas are its own.
+            version: as registered.
+            settings_key: text of the endpoint's settings that a worker is started with; another text, another worker.
+            progress: told about the phases ``resolve`` and ``environment``.
+
+        Raises:
+            PreparationFailed: with the one named cause.
+        """
+        progress("resolve", "finding the model's files")
+        try:
+            directory = await self._files(version)
+            digest = await self._checked_digest(version, directory)
+            progress("environment", "looking for an environment")
+            environment = await self._environments.resolve(
+                directory,
+                progress=lambda line: progress("environment", line),
+                known=await self._database.run(knowledge.known_interpreters),
+            )
+        except (EnvironmentFailed, files.FilesMissing) as error:
+            raise PreparationFailed(error.failure) from error
+        except (ModelServeError, OSError, ValueError) as error:
+            failure = Failure(Cause.ARTIFACTS_MISSING, f"the model's files cannot be read: {error}")
+            raise PreparationFailed(failure) from error
+        text = f"{version.model}\0{version.version}\0{digest}\0{settings_key}\0{environment.key}"
+        return Prepared(
+            worker=hashlib.sha256(text.encode()).hexdigest()[:12],
+            replica=replica_id(self._instance_id, endpoint, environment.key),
+            environment=environment,
+            directory=str(directory),
+            digest=digest,
+        )
+
+    async def _files(self, version: ModelVersion) -> Path:
+        address = await self._database.run(files.artifact_address, version)
+        return await files.fetch(version, address, self._paths)
+
+    async def _checked_digest(self, version: ModelVersion, directory: Path) -> str:
+        digest = await asyncio.to_thread(digests.digest, directory)
+        recorded = await self._database.run(knowledge.digest_of, version)
+        if recorded is None:
+            await self._database.run(knowledge.record_digest, version, digest)
+        elif recorded != digest:
+            raise PreparationFailed(
+                Failure(
+                    Cause.FILES_CHANGED,
+                    f"the files of {version.model} version {version.version} are not those that were registered",
+                    "a registered version never changes: register the new files as a new version",
+                )
+            )
+        return digest

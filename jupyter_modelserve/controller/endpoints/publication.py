@@ -1,0 +1,125 @@
+"""The numbered table: published to the gateway, kept across restarts, acknowledged by the gateway's next question."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Connection
+
+from jupyter_modelserve.controller.endpoints.routes import Contribution, RouteBook
+from jupyter_modelserve.controller.endpoints.view import LabelKind, Routed
+from jupyter_modelserve.controller.signals import Signal
+from jupyter_modelserve.controller.store import tokens
+from jupyter_modelserve.controller.store.database import Database, get_meta, set_meta
+from jupyter_modelserve.types import RouteTable, Snapshot, TokenGrant
+
+NUMBER, ROUTED = "route_number", "routed"
+
+
+class Publication:
+    """Joins contributions and tokens into snapshots.
+
+    Nothing is published before every endpoint has contributed once (:meth:`open`): a controller that has just
+    started must not take routes away that it does not know yet.
+    """
+
+    def __init__(self, instance_id: str, database: Database) -> None:
+        self._instance_id = instance_id
+        self._database = database
+        self._book = RouteBook(RouteTable(0))
+        self._tokens: dict[str, TokenGrant] = {}
+        self._routed: dict[str, Routed] = {}
+        self._recovering: set[str] = set()
+        self._open = False
+        self.changed = Signal()
+        self.acknowledged_changed = Signal()
+        self.acknowledged = -1
+
+    @property
+    def number(self) -> int:
+        """Number of the newest table."""
+        return self._book.table.number
+
+    async def load(self, endpoints: Iterable[str]) -> None:
+        """Recall the last number, what was routed, and the tokens."""
+        number, routed = await self._database.run(_recall)
+        self._book = RouteBook(RouteTable(number))
+        self._routed = routed
+        self._recovering = set(endpoints)
+        self._tokens = await self._database.run(tokens.grants)
+        self._book.renumber()
+        await self._announce()
+
+    def routed(self, endpoint: str) -> Routed:
+        """What the last table routes for *endpoint*."""
+        return self._routed.get(endpoint, Routed())
+
+    async def put(self, endpoint: str, routed: Routed, part: Contribution | None) -> None:
+        """Publish what *endpoint* contributes; written down before the gateway may see it."""
+        changed = self._book.put(endpoint, part)
+        if part is None:
+            self._routed.pop(endpoint, None)
+        else:
+            self._routed[endpoint] = routed
+        if changed or endpoint in self._recovering:
+            self._recovering.discard(endpoint)
+            await self._announce()
+
+    async def open(self) -> None:
+        """Start publishing even if an endpoint could not contribute yet (it failed to be read)."""
+        self._recovering.clear()
+        await self._announce()
+
+    async def refresh_tokens(self) -> None:
+        """Read the tokens again; a revoked one is unknown to the gateway with the next snapshot."""
+        found = await self._database.run(tokens.grants)
+        if found != self._tokens:
+            self._tokens = found
+            self._book.renumber()
+            await self._announce()
+
+    def snapshot(self) -> Snapshot | None:
+        """The newest snapshot, or ``None`` while starting."""
+        return Snapshot(self._instance_id, self._book.table, self._tokens) if self._open else None
+
+    def acknowledge(self, number: int) -> None:
+        """The gateway serves table *number*."""
+        if number != self.acknowledged:
+            self.acknowledged = number
+            self.acknowledged_changed.notify()
+
+    async def _announce(self) -> None:
+        if self._recovering:
+            return
+        await self._database.run(_remember, self.number, self._routed)
+        self._open = True
+        self.changed.notify()
+
+
+def _recall(connection: Connection) -> tuple[int, dict[str, Routed]]:
+    number = int(get_meta(connection, NUMBER) or 0)
+    raw = json.loads(get_meta(connection, ROUTED) or "{}")
+    return number, {endpoint: _read(each) for endpoint, each in raw.items()}
+
+
+def _remember(connection: Connection, number: int, routed: dict[str, Routed]) -> None:
+    set_meta(connection, NUMBER, str(number))
+    set_meta(connection, ROUTED, json.dumps({endpoint: _write(each) for endpoint, each in routed.items()}))
+
+
+def _write(routed: Routed) -> dict[str, Any]:
+    return {
+        "workers": [[*key, worker] for key, worker in routed.workers.items()],
+        "labels": [[*label, *key] for label, key in routed.labels.items()],
+        "entities": [[name, *key] for name, key in routed.entities.items()],
+    }
+
+
+def _read(raw: dict[str, Any]) -> Routed:
+    return Routed(
+        workers={(model, version): worker for model, version, worker in raw["workers"]},
+        labels={(m, LabelKind(kind), name): (model, version) for m, kind, name, model, version in raw["labels"]},
+        entities={name: (model, version) for name, model, version in raw["entities"]},
+    )

@@ -1,0 +1,307 @@
+"""Keeps what runs equal to what is asked for: one task per endpoint, level-triggered (architecture §5).
+
+Each pass reads everything again, asks the planner and carries out its actions. Wake-ups are hints; the resync every
+ten seconds is the guarantee. Nothing that goes wrong leaves the loop: it is logged, waited for and tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from jupyter_modelserve.controller.endpoints import planner
+from jupyter_modelserve.controller.endpoints.backoff import Backoff
+from jupyter_modelserve.controller.endpoints.effects import Effects
+from jupyter_modelserve.controller.endpoints.observation import Observer, Sight
+from jupyter_modelserve.controller.endpoints.preparation import PreparationFailed, Preparer
+from jupyter_modelserve.controller.endpoints.publication import Publication
+from jupyter_modelserve.controller.endpoints.routes import contribute
+from jupyter_modelserve.controller.endpoints.selection import explain_nothing, select
+from jupyter_modelserve.controller.endpoints.status import derive, version_state
+from jupyter_modelserve.controller.endpoints.timeline import Timeline
+from jupyter_modelserve.controller.endpoints.view import Desired, Key, Observed, Prepared, Routed
+from jupyter_modelserve.controller.engines.base import EngineConflict, EngineRejected, EngineUnavailable
+from jupyter_modelserve.controller.registry.reader import RegistryNotReady
+from jupyter_modelserve.controller.signals import Signal
+from jupyter_modelserve.errors import NotFound, Unavailable
+from jupyter_modelserve.settings import Settings
+from jupyter_modelserve.types import Cause, EndpointStatus, Failure, Phase, UpdateState, VersionState
+
+RESYNC = 10.0
+TRANSITION = 0.05
+"""Seconds between looks while something is on its way: loading takes tenths of a second, so looking must too."""
+TRANSIENT = frozenset({Cause.BUILD_TIMED_OUT, Cause.ARTIFACTS_MISSING})
+log = logging.getLogger(__name__)
+
+EventSink = Callable[[str, str, Key | None, dict[str, object]], Awaitable[None]]
+"""``(kind, message, version, data)``: writes one line of the endpoint's history."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a reconciler works with."""
+
+    preparer: Preparer
+    publication: Publication
+    settings: Settings
+    url: str
+    read: Callable[[], Awaitable[Desired | None]]
+    emit: EventSink
+    forget: Callable[[], Awaitable[None]]
+
+
+class EndpointReconciler:
+    """One endpoint."""
+
+    def __init__(self, name: str, observer: Observer, effects: Effects, parts: Parts) -> None:
+        self.name = name
+        self.status = EndpointStatus()
+        self.changed = Signal()
+        self.gone = False
+        self._observer = observer
+        self._effects = effects
+        self._parts = parts
+        self._wake = asyncio.Event()
+        self._backoff = Backoff()
+        self._preparations: dict[Key, Prepared | Failure] = {}
+        self._preparing: dict[Key, asyncio.Task[None]] = {}
+        self._timelines: dict[Key, Timeline] = {}
+        self._generation = 0
+
+    def wake(self) -> None:
+        """Something may have changed: look now."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Reconcile until the endpoint is gone or the task is cancelled."""
+        failures = 0
+        try:
+            while not self.gone:
+                self._wake.clear()
+                try:
+                    delay = await self.reconcile()
+                    failures = 0
+                except Exception:
+                    failures += 1
+                    delay = min(2.0**failures, 60.0)
+                    log.exception("endpoint %s: a pass failed; next in %.0f s", self.name, delay)
+                await self._sleep(delay)
+        finally:
+            for task in self._preparing.values():
+                task.cancel()
+            await self._observer.close()
+
+    async def log(self, model: str, version: str, tail: int) -> str:
+        """Last lines that a version printed.
+
+        Raises:
+            NotFound: the version has not been given to a replica.
+            Unavailable: its replica does not answer now.
+        """
+        sight = await self._observer.look()
+        found = [each for each in sight.workers.values() if each.version == version and model in {"", each.model}]
+        if not found:
+            raise NotFound(f"endpoint {self.name!r} runs no version {version}", details={"version": version})
+        try:
+            return "".join([await self._observer.client(each.replica).log(each.id, tail) for each in found])
+        except EngineUnavailable as error:
+            raise Unavailable(str(error), retry_after_s=1) from error
+
+    async def _sleep(self, delay: float) -> None:
+        try:
+            async with asyncio.timeout(delay):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    async def reconcile(self) -> float:
+        """One pass; returns the seconds until the next one is due."""
+        try:
+            desired = await self._parts.read()
+        except RegistryNotReady:
+            return 0.5
+        if desired is None:
+            self.gone = True
+            return 0.0
+        sight = await self._observer.look()
+        await self._guarded(self._effects.sweep(sight))
+        await self._renew(desired, sight)
+        observed = self._observed(sight)
+        actions = planner.plan(desired, observed, time.monotonic())
+        for action in actions:
+            await self._carry_out(action, desired, sight)
+        await self._contribute(desired, sight)
+        await self._report(desired, sight)
+        busy = self.status.update is UpdateState.IN_PROGRESS or any(
+            worker.state is VersionState.UNLOADING for worker in sight.workers.values()
+        )
+        return TRANSITION if busy or actions else RESYNC * random.uniform(0.9, 1.1)  # noqa: S311 - spreads load, guards nothing
+
+    def _observed(self, sight: Sight) -> Observed:
+        publication = self._parts.publication
+        return Observed(
+            known=sight.known,
+            preparations=dict(self._preparations),
+            preparing=frozenset(self._preparing),
+            replicas={name: each.state for name, each in sight.replicas.items()},
+            workers=sight.workers,
+            routed=publication.routed(self.name),
+            acknowledged=publication.acknowledged >= publication.number,
+            not_before=dict(self._backoff.not_before),
+        )
+
+    async def _renew(self, desired: Desired, sight: Sight) -> None:
+        """A new generation is a new attempt: what failed is tried again. So are transient failures, when due."""
+        wanted = set(select(desired).keys)
+        for key in [key for key in self._preparations if key not in wanted]:
+            del self._preparations[key]
+            self._timelines.pop(key, None)
+        fresh = desired.generation != self._generation
+        self._generation = desired.generation
+        now = time.monotonic()
+        for key, found in list(self._preparations.items()):
+            due = self._backoff.not_before.get(f"{key[0]}/{key[1]}", now + 1) <= now
+            if fresh or (isinstance(found, Failure) and found.cause in TRANSIENT and due):
+                del self._preparations[key]
+                self._timelines.pop(key, None)
+        if fresh:
+            self._backoff = Backoff()
+            for worker in sight.workers.values():
+                if worker.state is VersionState.FAILED:
+                    await self._guarded(self._effects.unload(self._observer, worker.id, worker.replica))
+
+    async def _carry_out(self, action: planner.Action, desired: Desired, sight: Sight) -> None:
+        match action:
+            case planner.Prepare(key):
+                self._start_preparing(key, desired)
+            case planner.EnsureReplica(prepared):
+                delay = self._backoff.failed(prepared.replica, time.monotonic())
+                log.info("endpoint %s: starting replica %s (again in %.0f s)", self.name, prepared.replica, delay)
+                await self._guarded(self._effects.ensure(self.name, prepared), prepared)
+            case planner.LoadVersion(key, prepared):
+                work = self._effects.load(self._observer, key, prepared, desired.spec)
+                await self._guarded(work, prepared)
+            case planner.Publish(routed):
+                await self._publish(desired, sight, routed)
+            case planner.UnloadVersion(worker, replica):
+                await self._guarded(self._effects.unload(self._observer, worker, replica))
+            case planner.StopReplica(replica):
+                await self._guarded(self._effects.stop(replica))
+            case planner.Forget():
+                await self._parts.publication.put(self.name, Routed(), None)
+                await self._parts.forget()
+                self.gone = True
+
+    async def _guarded(self, work: Awaitable[None], prepared: Prepared | None = None) -> None:
+        try:
+            await work
+        except EngineRejected as error:
+            failure = Failure(Cause.ENGINE_REJECTED, str(error))
+            for key, each in list(self._preparations.items()):
+                if each == prepared:
+                    self._preparations[key] = failure
+        except (EngineUnavailable, EngineConflict) as error:
+            log.info("endpoint %s: %s; looking again", self.name, error)
+
+    def _start_preparing(self, key: Key, desired: Desired) -> None:
+        timeline = self._timelines[key] = Timeline(time.monotonic)
+
+        def progress(phase: str, line: str) -> None:
+            timeline.enter(phase)
+            timeline.detail(line)
+
+        async def work() -> None:
+            version = next(each for each in desired.models[key[0]].versions if each.version == key[1])
+            settings_key = repr((desired.spec.unknown_columns, desired.spec.request_timeout))
+            try:
+                self._preparations[key] = await self._parts.preparer.prepare(self.name, version, settings_key, progress)
+                self._backoff.reset(f"{key[0]}/{key[1]}")
+            except PreparationFailed as error:
+                self._preparations[key] = error.failure
+                self._backoff.failed(f"{key[0]}/{key[1]}", time.monotonic())
+            except Exception:
+                log.exception("endpoint %s: preparing %s version %s failed", self.name, *key)
+                self._backoff.failed(f"{key[0]}/{key[1]}", time.monotonic())
+            finally:
+                self._preparing.pop(key, None)
+                self.wake()
+
+        self._preparing[key] = asyncio.create_task(work())
+
+    async def _publish(self, desired: Desired, sight: Sight, routed: Routed) -> None:
+        selection = select(desired)
+        observed = self._observed(sight)
+        states: dict[Key, tuple[VersionState, str]] = {}
+        for key in selection.keys:
+            state, failure = version_state(key, observed)
+            states[key] = (state, failure.message if failure else "")
+        messages = {
+            entity.name: explain_nothing(entity, desired.models.get(entity.model))
+            for entity in desired.spec.entities
+            if not selection.entities.get(entity.name)
+        }
+        part = contribute(desired.spec, routed, sight.workers, states, self._parts.settings, messages)
+        await self._parts.publication.put(self.name, routed, part)
+
+    async def _contribute(self, desired: Desired, sight: Sight) -> None:
+        """States of versions that are not routed yet are part of the table too, so that callers read why."""
+        routed = self._parts.publication.routed(self.name)
+        if not self.gone and sight.known and all(worker in sight.workers for worker in routed.workers.values()):
+            await self._publish(desired, sight, routed)
+
+    async def _report(self, desired: Desired, sight: Sight) -> None:
+        observed = self._observed(sight)
+        phases: dict[Key, tuple[Phase, ...]] = {}
+        for key, timeline in self._timelines.items():
+            worker = observed.worker_of(key)
+            timeline.follow(version_state(key, observed)[0])
+            phases[key] = timeline.phases(worker.phases if worker else ())
+            if worker is not None and worker.ready:
+                self._backoff.reset(worker.replica)
+        before, self.status = self.status, derive(desired, observed, phases, self._parts.url)
+        await self._emit_changes(before, self.status)
+        if _without_times(before) != _without_times(self.status):
+            self.changed.notify()
+
+    async def _emit_changes(self, before: EndpointStatus, after: EndpointStatus) -> None:
+        emit = self._parts.emit
+        old = {(each.model, each.version): each for each in before.versions}
+        for each in after.versions:
+            key = (each.model, each.version)
+            was = old.pop(key, None)
+            if was is None or was.state is not each.state:
+                failure = each.failure.message if each.failure else ""
+                data: dict[str, object] = {"state": each.state.value, "verdict": each.verdict}
+                text = f"{each.model} version {each.version} is {each.state.value}"
+                await emit("version", f"{text}: {failure}" if failure else text, key, data)
+            if was is not None and was.labels != each.labels:
+                await emit("names", f"{each.model} version {each.version} answers as {_names(each.labels)}", key, {})
+        for model, version in old:
+            await emit("version", f"{model} version {version} was unloaded", (model, version), {"state": "GONE"})
+        if (before.service, before.update) != (after.service, after.update):
+            data = {"service": after.service.value, "update": after.update.value}
+            message = after.update_message if after.update is UpdateState.UPDATE_FAILED else after.service_message
+            await emit("endpoint", f"{after.service.value}, {after.update.value}: {message}".rstrip(": "), None, data)
+
+
+def _names(labels: tuple[str, ...]) -> str:
+    return ", ".join(labels) or "its number only"
+
+
+def _without_times(status: EndpointStatus) -> Mapping[str, object]:
+    """What must differ for the status to count as changed: everything but seconds that only pass."""
+    return {
+        "tracks": (status.service, status.update, status.service_message, status.update_message),
+        "generation": status.observed_generation,
+        "versions": tuple(
+            (
+                each.model, each.version, each.state, each.labels, each.serving, each.verdict, each.failure,
+                each.restarts, tuple((phase.name, phase.done, phase.detail) for phase in each.phases),
+            )
+            for each in status.versions
+        ),
+    }  # fmt: skip

@@ -1,0 +1,115 @@
+"""The two tracks a user sees, derived from what is wanted, prepared and running. Pure (REQ-167, REQ-191, REQ-192)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from jupyter_modelserve.controller.endpoints.selection import Selection, explain_nothing, select
+from jupyter_modelserve.controller.endpoints.view import Desired, Key, LabelKind, Observed, Prepared
+from jupyter_modelserve.types import (
+    EndpointStatus,
+    Failure,
+    Phase,
+    ReplicaState,
+    ServiceState,
+    UpdateState,
+    VersionState,
+    VersionStatus,
+)
+
+
+def version_state(key: Key, observed: Observed) -> tuple[VersionState, Failure | None]:
+    """Where a version is on its way, from selected to READY."""
+    prepared = observed.preparations.get(key)
+    if isinstance(prepared, Failure):
+        return VersionState.FAILED, prepared
+    worker = observed.worker_of(key)
+    if worker is not None:
+        return worker.state, worker.failure
+    if not isinstance(prepared, Prepared):
+        return (VersionState.BUILDING if key in observed.preparing else VersionState.PENDING), None
+    if observed.replicas.get(prepared.replica) is ReplicaState.READY:
+        return VersionState.LOADING, None
+    return VersionState.STARTING, None
+
+
+def derive(desired: Desired, observed: Observed, phases: Mapping[Key, tuple[Phase, ...]], url: str) -> EndpointStatus:
+    """Both tracks and every version behind them. ``url`` is the gateway's address."""
+    selection = select(desired)
+    keys = dict.fromkeys((*selection.keys, *observed.routed.workers))
+    versions = tuple(_version(key, observed, selection, phases.get(key, ()), url) for key in keys)
+    service, service_message = _service(desired, observed, selection)
+    update, update_message = _update(desired, observed, selection)
+    return EndpointStatus(
+        service=service,
+        service_message=service_message,
+        update=update,
+        update_message=update_message,
+        observed_generation=desired.generation,
+        versions=versions,
+        urls=(f"{url}/serving-endpoints/{quote(desired.spec.name)}/invocations",),
+    )
+
+
+def _version(key: Key, observed: Observed, selection: Selection, phases: tuple[Phase, ...], url: str) -> VersionStatus:
+    state, failure = version_state(key, observed)
+    if key not in selection.keys and key in observed.routed.workers and state is VersionState.PENDING:
+        state = VersionState.READY
+    worker = observed.worker_of(key)
+    prepared = observed.preparations.get(key)
+    labels = [(kind, name) for (model, kind, name), to in observed.routed.labels.items() if to == key]
+    names = tuple(name for kind, name in labels if not (kind is LabelKind.STAGE and name == "None"))
+    segments = (key[1], *names)
+    return VersionStatus(
+        model=key[0],
+        version=key[1],
+        entity=next((name for name, wanted in selection.entities.items() if key in wanted), ""),
+        state=state,
+        labels=names,
+        serving=key in observed.routed.workers,
+        verdict=worker.verdict if worker else None,
+        failure=failure,
+        phases=phases,
+        environment=prepared.environment if isinstance(prepared, Prepared) else None,
+        restarts=worker.restarts if worker else 0,
+        urls=tuple(f"{url}/model/{quote(key[0], safe='')}/{quote(each, safe='')}/invocations" for each in segments),
+    )
+
+
+def _service(desired: Desired, observed: Observed, selection: Selection) -> tuple[ServiceState, str]:
+    """READY only when every entity can be scored."""
+    worst, message = ServiceState.READY, "Ready"
+    for entity in desired.spec.entities:
+        wanted = selection.entities.get(entity.name, ())
+        answering = observed.routed.entities.get(entity.name)
+        if answering is not None and answering in observed.routed.workers:
+            continue
+        if desired.deleting:
+            return ServiceState.PENDING, "Stopping"
+        if not wanted:
+            return ServiceState.PENDING, explain_nothing(entity, desired.models.get(entity.model))
+        failures = [failure for key in wanted if (failure := version_state(key, observed)[1])]
+        if len(failures) == len(wanted):
+            return ServiceState.FAILED, failures[0].message
+        worst, message = ServiceState.PENDING, f"{entity.model} version {wanted[0][1]} is being prepared"
+    return worst, message
+
+
+def _update(desired: Desired, observed: Observed, selection: Selection) -> tuple[UpdateState, str]:
+    if desired.deleting:
+        return UpdateState.IN_PROGRESS, "Stopping"
+    failed: list[str] = []
+    for key in selection.keys:
+        state, failure = version_state(key, observed)
+        if state is VersionState.FAILED:
+            failed.append(f"{key[0]} version {key[1]}: {failure.message if failure else 'failed'}")
+        elif state is not VersionState.READY:
+            return UpdateState.IN_PROGRESS, f"{key[0]} version {key[1]} is {state.value}"
+        elif key not in observed.routed.workers:
+            return UpdateState.IN_PROGRESS, f"{key[0]} version {key[1]} is being routed"
+    if not observed.acknowledged:
+        return UpdateState.IN_PROGRESS, "waiting for the gateway"
+    if failed:
+        return UpdateState.UPDATE_FAILED, "; ".join(failed)
+    return UpdateState.NOT_UPDATING, ""

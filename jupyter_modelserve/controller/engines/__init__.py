@@ -1,0 +1,1 @@
+"""Engines: what keeps replicas running. They never roll, balance or decide (architecture §6)."""

@@ -1,0 +1,144 @@
+"""The controller daemon: takes its lock, recovers what runs, serves its socket, ends in order.
+
+Start-up is recovery and there is no other path: lock → tables → token → adopt → publish (architecture §5).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import logging.handlers
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import uvicorn
+
+from jupyter_modelserve import locks
+from jupyter_modelserve.controller.app import create_app
+from jupyter_modelserve.controller.endpoints.manager import Endpoints
+from jupyter_modelserve.controller.endpoints.preparation import Preparer
+from jupyter_modelserve.controller.endpoints.publication import Publication
+from jupyter_modelserve.controller.engines.base import Engine
+from jupyter_modelserve.controller.engines.process import ProcessEngine
+from jupyter_modelserve.controller.environments.resolve import Environments
+from jupyter_modelserve.controller.mlflow_child import MlflowChild
+from jupyter_modelserve.controller.parts import Controller, local_user
+from jupyter_modelserve.controller.registry.watch import ChangeWatch
+from jupyter_modelserve.controller.store import tokens
+from jupyter_modelserve.controller.store.database import Database
+from jupyter_modelserve.launcher import identity, spawning
+from jupyter_modelserve.settings import Paths, Settings
+from jupyter_modelserve.types import Instance
+
+PARTNER_INTERVAL = 1.0
+STOP_GRACE = 5.0
+log = logging.getLogger("jupyter_modelserve.controller")
+
+
+def main() -> None:
+    """``python -m jupyter_modelserve.controller --home DIR``: run until told to end."""
+    parser = argparse.ArgumentParser(prog="python -m jupyter_modelserve.controller", description=__doc__)
+    parser.add_argument("--home", type=Path, required=True, help="state directory of the instance")
+    paths = Paths(parser.parse_args().home)
+    paths.create()
+    os.umask(0o077)
+    lock = locks.take(paths.lock("controller"))
+    if lock is None:
+        sys.exit(0)
+    instance = identity.read(paths)
+    if instance is None:
+        sys.exit(f"{paths.instance_file} is missing; start the instance with `jupyter modelserve up`")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    asyncio.run(serve(paths, instance))
+
+
+async def serve(paths: Paths, instance: Instance) -> None:
+    """Run the controller of *instance* until it is told to end."""
+    settings = Settings.load(paths.home)
+    database = Database.of(paths)
+    await database.prepare()
+    await database.run(tokens.adopt, paths.token_file.read_text().strip(), local_user(), "the local user's token")
+    engine = ProcessEngine(paths, instance.instance_id)
+    publication = Publication(instance.instance_id, database)
+    preparer = Preparer(instance.instance_id, paths, database, Environments(paths, settings))
+    endpoints = Endpoints(database, engine, preparer, publication, settings, instance.url)
+    child = MlflowChild(paths, settings)
+    controller = Controller(instance, paths, settings, database, publication, endpoints, child)
+    await endpoints.start()
+    background = [
+        asyncio.create_task(child.run(), name="mlflow"),
+        asyncio.create_task(ChangeWatch(database.engine, endpoints.wake_all).run(), name="watch"),
+        asyncio.create_task(_wake_on_acknowledgement(publication, endpoints), name="acknowledgements"),
+        asyncio.create_task(_keep_partner(paths, controller), name="partner"),
+    ]
+    try:
+        await _listen(controller)
+    finally:
+        await endpoints.close()
+        if controller.stop_replicas:
+            await _stop_replicas(engine)
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
+        await engine.close()
+        await database.close()
+        log.info("ended")
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to us: they must end the whole controller in order, not only its HTTP server."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture nothing."""
+        yield
+
+
+async def _listen(controller: Controller) -> None:
+    """Serve the unix socket until the controller is told to end, by request or by signal."""
+    socket = controller.paths.controller_socket
+    socket.unlink(missing_ok=True)
+    config = uvicorn.Config(
+        create_app(controller), uds=str(socket), log_config=None, access_log=False, lifespan="off",
+        timeout_graceful_shutdown=int(STOP_GRACE), server_header=False,
+    )  # fmt: skip
+    server = _Server(config)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, controller.stopping.set)
+    serving = asyncio.create_task(server.serve(), name="listen")
+    stopping = asyncio.create_task(controller.stopping.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    server.should_exit = True
+    stopping.cancel()
+    await serving
+
+
+async def _wake_on_acknowledgement(publication: Publication, endpoints: Endpoints) -> None:
+    seen = -1
+    while True:
+        await publication.acknowledged_changed.wait(seen, 60)
+        seen = publication.acknowledged_changed.count
+        endpoints.wake_all()
+
+
+async def _keep_partner(paths: Paths, controller: Controller) -> None:
+    """Bring the gateway back when its lock is free; ``down`` leaves a mark that forbids it."""
+    while True:
+        await asyncio.sleep(PARTNER_INTERVAL)
+        if controller.stopping.is_set() or paths.stopping_file.exists() or locks.is_held(paths.lock("launch")):
+            continue
+        if not locks.is_held(paths.lock("gateway")):
+            log.warning("the gateway is gone; starting it")
+            await asyncio.to_thread(spawning.spawn_gateway, paths)
+
+
+async def _stop_replicas(engine: Engine) -> None:
+    found = await engine.observe()
+    await asyncio.gather(*(engine.stop(each.id, STOP_GRACE) for each in found), return_exceptions=True)

@@ -1,0 +1,100 @@
+"""The database connection: one thread, short transactions, never on the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, insert, select, update
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import OperationalError
+
+from jupyter_modelserve.controller.store import tables
+from jupyter_modelserve.errors import ModelServeError
+from jupyter_modelserve.settings import Paths
+
+T = TypeVar("T")
+
+BUSY_TIMEOUT = 20.0
+"""Seconds a writer waits for MLflow's transactions, as MLflow itself waits for ours."""
+
+
+def now_ms() -> int:
+    """Milliseconds since 1970."""
+    return int(time.time() * 1000)
+
+
+class Database:
+    """MLflow's database with our tables in it.
+
+    Functions that take a :class:`sqlalchemy.Connection` run through :meth:`run`, each in one transaction on the one
+    database thread: what a function wrote is on disk when ``run`` returns, or nothing of it is.
+    """
+
+    def __init__(self, url: str | URL) -> None:
+        self.engine: Engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT, "check_same_thread": False})
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
+
+    @classmethod
+    def of(cls, paths: Paths) -> Database:
+        """The database of an instance."""
+        return cls(URL.create("sqlite", database=str(paths.database)))
+
+    async def run(self, work: Callable[..., T], *args: Any) -> T:
+        """Run ``work(connection, *args)`` in one transaction."""
+
+        def transaction() -> T:
+            with self.engine.begin() as connection:
+                return work(connection, *args)
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, transaction)
+
+    async def prepare(self) -> None:
+        """Create what is missing.
+
+        Raises:
+            ModelServeError: the database was written by a newer version of this package.
+        """
+        await self.run(_prepare)
+        if self.engine.url.database:
+            await asyncio.to_thread(Path(self.engine.url.database).chmod, 0o600)
+
+    async def close(self) -> None:
+        """Finish the work under way and close the file."""
+        await asyncio.to_thread(self._thread.shutdown, True)
+        self.engine.dispose()
+
+
+def _prepare(connection: Connection) -> None:
+    tables.metadata.create_all(connection)
+    found = get_meta(connection, "schema_version")
+    if found is None:
+        set_meta(connection, "schema_version", str(tables.SCHEMA_VERSION))
+    elif int(found) > tables.SCHEMA_VERSION:
+        raise ModelServeError(
+            f"the database has version {found} of our tables, this program knows {tables.SCHEMA_VERSION}: "
+            "it was written by a newer jupyter-modelserve; upgrade, or use another MODELSERVE_HOME"
+        )
+
+
+def get_meta(connection: Connection, name: str) -> str | None:
+    """A named value of the instance, or ``None``."""
+    query = select(tables.meta.c.value).where(tables.meta.c.name == name)
+    value = connection.execute(query).scalar_one_or_none()
+    return None if value is None else str(value)
+
+
+def set_meta(connection: Connection, name: str, value: str) -> None:
+    """Write a named value of the instance."""
+    changed = connection.execute(update(tables.meta).where(tables.meta.c.name == name).values(value=value))
+    if not changed.rowcount:
+        connection.execute(insert(tables.meta).values(name=name, value=value))
+
+
+def table_missing(error: OperationalError) -> bool:
+    """Whether MLflow has not made its tables yet (first start)."""
+    return "no such table" in str(error.orig)

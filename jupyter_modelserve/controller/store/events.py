@@ -1,0 +1,36 @@
+"""Events: the history of an endpoint that users read (REQ-045, REQ-046)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+
+from jupyter_modelserve.controller.store.database import now_ms
+from jupyter_modelserve.controller.store.tables import events
+from jupyter_modelserve.types import Event
+
+
+def append(
+    connection: Connection,
+    endpoint: str,
+    kind: str,
+    message: str,
+    model: str = "",
+    version: str = "",
+    data: dict[str, Any] | None = None,
+) -> Event:
+    """Write one event; its number is larger than every earlier one of the instance."""
+    at = now_ms()
+    values = {"endpoint": endpoint, "kind": kind, "message": message, "model": model, "version": version}
+    result = connection.execute(insert(events).values(**values, at=at, data=json.dumps(data or {})))
+    assert result.inserted_primary_key is not None
+    return Event(number=result.inserted_primary_key[0], at=at, data=data or {}, **values)
+
+
+def after(connection: Connection, endpoint: str, number: int, limit: int = 1000) -> tuple[Event, ...]:
+    """Events of *endpoint* behind *number*, oldest first."""
+    query = select(events).where(events.c.endpoint == endpoint, events.c.number > number)
+    rows = connection.execute(query.order_by(events.c.number).limit(limit))
+    return tuple(Event(**{**row._mapping, "data": json.loads(row._mapping["data"])}) for row in rows)

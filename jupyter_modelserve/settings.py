@@ -1,0 +1,224 @@
+"""Settings and paths of an instance (floor 0: pure, standard library and jupyter_core only).
+
+A setting comes from its default, then ``settings.toml`` in the state directory, then the environment variable
+``MODELSERVE_<NAME>``. Every setting is documented by its ``doc`` metadata; docs/reference/settings.md is generated
+from it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import stat
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from jupyter_modelserve.errors import InvalidParameter
+
+_SOCKET_PATH_LIMIT = 100
+"""Bytes that a unix socket path may have with room to spare (the kernel allows 107)."""
+_LONGEST_SOCKET_NAME = len("/r/") + 12 + len("/000000000000.sock")
+
+
+def _setting(default: Any, doc: str) -> Any:
+    return field(default=default, metadata={"doc": doc})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a user may change. Times are seconds, sizes bytes."""
+
+    port: int = _setting(0, "Gateway port on 127.0.0.1; 0 picks a free one at first start and keeps it for good.")
+    body_limit: int = _setting(16 * 1024 * 1024, "Largest scoring body (REQ-014); above it the answer is 413.")
+    request_timeout: float = _setting(120.0, "Time a scoring request may take in all (REQ-130); then 504.")
+    kill_grace: float = _setting(10.0, "Time after the time-out at which a worker still computing is restarted.")
+    hold: float = _setting(30.0, "Time requests are held while the controller or MLflow wakes up.")
+    queue_per_worker: int = _setting(16, "Requests that may wait per loaded version beyond its concurrency.")
+    unknown_columns: str = _setting("warn", "Columns that the signature does not name: warn, refuse or ignore.")
+    json_depth: int = _setting(64, "Deepest nesting accepted in a JSON body.")
+    startup_budget: float = _setting(600.0, "Time a version may take to load and answer its probe.")
+    build_timeout: float = _setting(3600.0, "Time an environment build may take (REQ-136).")
+    python_interpreters: str = _setting("", f"More Python interpreters to use, separated by {os.pathsep}.")
+    borrow: bool = _setting(True, "Use an installed interpreter when it already satisfies a model's requirements.")
+    offline: bool = _setting(False, "Never reach a package index; use caches, find-links and borrowed interpreters.")
+    find_links: str = _setting("", "Directory or page with wheels for environment builds, besides pip's own settings.")
+    log_limit: int = _setting(10 * 1024 * 1024, "Size at which a log file is rotated; three old ones are kept.")
+    allowed_hosts: str = _setting("", "Host names besides loopback that requests may name, separated by commas.")
+
+    @classmethod
+    def load(cls, home: Path, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read the settings of the instance in *home*.
+
+        Raises:
+            InvalidParameter: an unknown name in settings.toml, or a value of the wrong type; names file and field.
+        """
+        environ = os.environ if environ is None else environ
+        fields = {each.name: each for each in dataclasses.fields(cls)}
+        values: dict[str, Any] = {}
+        source = home / "settings.toml"
+        if source.is_file():
+            try:
+                written = tomllib.loads(source.read_text(encoding="utf-8"))
+            except tomllib.TOMLDecodeError as error:
+                raise InvalidParameter(f"{source} is not valid TOML: {error}") from error
+            for name, value in written.items():
+                if name not in fields:
+                    raise InvalidParameter(f"{source}: unknown setting {name!r}; known are {', '.join(sorted(fields))}")
+                values[name] = _convert(name, value, fields[name].default, str(source))
+        for name, each in fields.items():
+            variable = f"MODELSERVE_{name.upper()}"
+            if variable in environ:
+                values[name] = _convert(name, environ[variable], each.default, variable)
+        settings = cls(**values)
+        if settings.unknown_columns not in {"warn", "refuse", "ignore"}:
+            raise InvalidParameter(f"unknown_columns is {settings.unknown_columns!r}; use warn, refuse or ignore")
+        return settings
+
+
+def _convert(name: str, value: Any, default: Any, source: str) -> Any:
+    try:
+        if isinstance(default, bool):
+            if isinstance(value, bool):
+                return value
+            return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}[
+                str(value).lower()
+            ]
+        return type(default)(value)
+    except (KeyError, TypeError, ValueError) as error:
+        wanted = type(default).__name__
+        raise InvalidParameter(f"{source}: setting {name!r} needs a value of type {wanted}") from error
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where an instance keeps what. ``home`` is 0700 and belongs to one user."""
+
+    home: Path
+
+    @classmethod
+    def default(cls, environ: Mapping[str, str] | None = None) -> Paths:
+        """``MODELSERVE_HOME`` when set, else ``modelserve`` in the Jupyter data directory."""
+        environ = os.environ if environ is None else environ
+        if environ.get("MODELSERVE_HOME"):
+            return cls(Path(environ["MODELSERVE_HOME"]).expanduser().absolute())
+        from jupyter_core.paths import jupyter_data_dir
+
+        return cls(Path(jupyter_data_dir()) / "modelserve")
+
+    @property
+    def instance_file(self) -> Path:
+        """``instance.json`` (0600): id, port and nonce of the instance."""
+        return self.home / "instance.json"
+
+    @property
+    def token_file(self) -> Path:
+        """The local user's token (0600)."""
+        return self.home / "token"
+
+    @property
+    def database(self) -> Path:
+        """MLflow's store and our tables."""
+        return self.home / "registry.db"
+
+    @property
+    def artifacts(self) -> Path:
+        """Root of the artifact store."""
+        return self.home / "artifacts"
+
+    @property
+    def environments(self) -> Path:
+        """Built environments, by content hash."""
+        return self.home / "environments"
+
+    @property
+    def logs(self) -> Path:
+        """Logs of the daemons and of environment builds."""
+        return self.home / "logs"
+
+    @property
+    def routes_file(self) -> Path:
+        """The gateway's last good snapshot (0600)."""
+        return self.home / "routes.json"
+
+    @property
+    def stopping_file(self) -> Path:
+        """Present while ``down`` is in force: the daemons then do not restart each other."""
+        return self.home / "stopping"
+
+    @cached_property
+    def run(self) -> Path:
+        """Directory of the sockets and locks (0700).
+
+        Inside ``home`` when the path is short enough for a unix socket, else a directory of this user's in the
+        temporary directory, named by a hash of ``home``.
+        """
+        inside = self.home / "run"
+        if len(os.fsencode(inside)) + _LONGEST_SOCKET_NAME <= _SOCKET_PATH_LIMIT:
+            return inside
+        digest = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"modelserve-{os.getuid()}-{digest}"
+
+    @property
+    def gateway_socket(self) -> Path:
+        """The gateway's private address (health, identity, internal commands)."""
+        return self.run / "gateway.sock"
+
+    @property
+    def controller_socket(self) -> Path:
+        """The controller's only address."""
+        return self.run / "controller.sock"
+
+    @property
+    def mlflow_socket(self) -> Path:
+        """The MLflow child's only address."""
+        return self.run / "mlflow.sock"
+
+    @property
+    def replicas(self) -> Path:
+        """One directory per replica: specification, key, model files, logs."""
+        return self.home / "replicas"
+
+    @property
+    def replica_sockets(self) -> Path:
+        """One directory (0700) per replica with the sockets of its parent and workers."""
+        return self.run / "r"
+
+    def lock(self, name: str) -> Path:
+        """Lock file of a daemon (``gateway``, ``controller``, ``launch``)."""
+        return self.run / f"{name}.lock"
+
+    def create(self) -> None:
+        """Make the directories, 0700.
+
+        Raises:
+            InvalidParameter: the run directory exists and belongs to somebody else.
+        """
+        ours = (self.artifacts, self.environments, self.logs, self.replicas, self.replica_sockets)
+        for directory in (self.home, self.run, *ours):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for directory in (self.home, self.run):
+            found = directory.lstat()
+            if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+                raise InvalidParameter(f"{directory} belongs to another user; set MODELSERVE_HOME to one of yours")
+            if stat.S_IMODE(found.st_mode) & 0o077:
+                directory.chmod(0o700)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace *path* by *text* in one step, readable by its owner only."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

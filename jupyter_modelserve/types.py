@@ -1,0 +1,442 @@
+"""The words of architecture §2 as types: what every process exchanges (floor 0: standard library and names only).
+
+All are frozen dataclasses and string enums, so that they can be compared, hashed, stored and sent. ``to_json`` gives
+plain JSON values; ``from_json`` validates and rebuilds (through pydantic, imported on first use).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+# ---------------------------------------------------------------------------------------------------- selection
+class SelectorKind(StrEnum):
+    """Which versions of a model a served entity selects (architecture §2)."""
+
+    ACTIVE = "active"
+    STAGE = "stage"
+    ALIAS = "alias"
+    VERSION = "version"
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """``active`` (every version that is not archived), ``stage=…``, ``alias=…`` or ``version=…``."""
+
+    kind: SelectorKind
+    value: str | None = None
+
+    def __str__(self) -> str:
+        return self.kind.value if self.value is None else f"{self.kind.value}={self.value}"
+
+
+class WorkloadSize(StrEnum):
+    """Compute sizes of the sources (REQ-169); the number is the concurrency of one replica."""
+
+    SMALL = "Small"
+    MEDIUM = "Medium"
+    LARGE = "Large"
+
+    @property
+    def concurrency(self) -> int:
+        """Requests that one replica works on at the same time."""
+        return {"Small": 4, "Medium": 16, "Large": 64}[self.value]
+
+
+class UnknownColumns(StrEnum):
+    """What happens to columns that the signature does not name."""
+
+    WARN = "warn"
+    REFUSE = "refuse"
+    IGNORE = "ignore"
+
+
+@dataclass(frozen=True, slots=True)
+class ServedEntity:
+    """A selector with its compute: what an endpoint serves."""
+
+    model: str
+    selector: Selector
+    name: str = ""
+    traffic: int = 100
+    workload_size: WorkloadSize = WorkloadSize.SMALL
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSpec:
+    """What a user asks for. The reconciler makes it so."""
+
+    name: str
+    entities: tuple[ServedEntity, ...]
+    request_timeout: float | None = None
+    unknown_columns: UnknownColumns | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+# ---------------------------------------------------------------------------------------------------- states
+class ReplicaState(StrEnum):
+    """Life of a replica (a parent process or container)."""
+
+    PENDING = "PENDING"
+    CREATING = "CREATING"
+    STARTING = "STARTING"
+    READY = "READY"
+    NOT_READY = "NOT_READY"
+    DRAINING = "DRAINING"
+    STOPPED = "STOPPED"
+    FAILED = "FAILED"
+    UNKNOWN = "UNKNOWN"
+
+
+class VersionState(StrEnum):
+    """Life of a version: in the controller (PENDING, BUILDING, STARTING), then in a replica."""
+
+    PENDING = "PENDING"
+    BUILDING = "BUILDING"
+    STARTING = "STARTING"
+    LOADING = "LOADING"
+    PROBING = "PROBING"
+    READY = "READY"
+    FAILED = "FAILED"
+    UNLOADING = "UNLOADING"
+
+
+class Verdict(StrEnum):
+    """What the probe before READY found."""
+
+    PASSED = "passed"
+    NONE = "none"
+    SYNTHETIC_REFUSED = "synthetic refused"
+
+
+class ServiceState(StrEnum):
+    """What serves now (REQ-191, REQ-192)."""
+
+    PENDING = "PENDING"
+    READY = "READY"
+    FAILED = "FAILED"
+
+
+class UpdateState(StrEnum):
+    """The change under way (REQ-167)."""
+
+    NOT_UPDATING = "NOT_UPDATING"
+    IN_PROGRESS = "IN_PROGRESS"
+    UPDATE_FAILED = "UPDATE_FAILED"
+
+
+class Cause(StrEnum):
+    """The one named cause of a failure (architecture §5)."""
+
+    MODEL_NOT_FOUND = "model not found"
+    FILES_CHANGED = "files changed"
+    ARTIFACTS_MISSING = "artifacts missing"
+    REQUIREMENT_UNRESOLVABLE = "requirement unresolvable"
+    REQUIREMENT_UNSUPPORTED = "requirement unsupported"
+    PYTHON_MISSING = "python missing"
+    BUILD_FAILED = "build failed"
+    BUILD_TIMED_OUT = "build timed out"
+    MISSING_MODULE = "missing module"
+    VERSION_CONFLICT = "version conflict"
+    CANNOT_UNPICKLE = "cannot unpickle"
+    OUT_OF_MEMORY = "out of memory"
+    LOAD_FAILED = "load failed"
+    PROBE_FAILED = "probe failed"
+    STARTUP_TIMED_OUT = "start-up timed out"
+    CRASHED = "crashed"
+    ENGINE_REJECTED = "engine rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One named cause, one sentence, what to do next, and the last log lines."""
+
+    cause: Cause
+    message: str
+    hint: str = ""
+    log_tail: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A step of becoming ready: resolve, environment, start, load, probe, ready. ``seconds`` grows until ``done``."""
+
+    name: str
+    seconds: float
+    done: bool
+    detail: str = ""
+
+
+class EnvironmentKind(StrEnum):
+    """Where the interpreter of a version comes from."""
+
+    BORROWED = "borrowed"
+    BUILT = "built"
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """A content-addressed environment: the interpreter that runs a version."""
+
+    key: str
+    kind: EnvironmentKind
+    interpreter: str
+    python_version: str
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VersionStatus:
+    """A version that an endpoint serves or tries to serve."""
+
+    model: str
+    version: str
+    entity: str
+    state: VersionState
+    labels: tuple[str, ...] = ()
+    serving: bool = False
+    verdict: Verdict | None = None
+    failure: Failure | None = None
+    phases: tuple[Phase, ...] = ()
+    environment: Environment | None = None
+    restarts: int = 0
+    urls: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointStatus:
+    """The two tracks of the sources, with the versions behind them."""
+
+    service: ServiceState = ServiceState.PENDING
+    service_message: str = ""
+    update: UpdateState = UpdateState.IN_PROGRESS
+    update_message: str = ""
+    observed_generation: int = 0
+    versions: tuple[VersionStatus, ...] = ()
+    urls: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An endpoint as the API shows it. Times are milliseconds since 1970."""
+
+    spec: EndpointSpec
+    generation: int
+    created_at: int
+    updated_at: int
+    created_by: str
+    status: EndpointStatus
+    deleting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of an endpoint's history. ``number`` grows by instance; ``at`` is milliseconds since 1970."""
+
+    number: int
+    at: int
+    endpoint: str
+    kind: str
+    message: str
+    model: str = ""
+    version: str = ""
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+# ---------------------------------------------------------------------------------------------------- registry
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """A registered version as the registry's tables hold it. ``location`` is its artifact address."""
+
+    model: str
+    version: str
+    stage: str
+    location: str
+    source: str
+    run_id: str
+    created_at: int
+    status: str = "READY"
+    description: str = ""
+    aliases: tuple[str, ...] = ()
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A registered model with its versions, newest first."""
+
+    name: str
+    description: str
+    created_at: int
+    updated_at: int
+    aliases: dict[str, str]
+    tags: dict[str, str]
+    versions: tuple[ModelVersion, ...]
+
+
+# ---------------------------------------------------------------------------------------------------- routes
+@dataclass(frozen=True, slots=True)
+class RouteTarget:
+    """One worker: where it listens and what one needs to speak to it. ``address`` is ``unix:PATH``."""
+
+    id: str
+    model: str
+    version: str
+    address: str
+    key: str
+    concurrency: int
+    queue: int
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class RouteVersion:
+    """A version that some endpoint serves or prepares; ``targets`` is empty until it is routed."""
+
+    state: VersionState
+    targets: tuple[str, ...] = ()
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteModel:
+    """``/model/<name>/…``: versions by number; aliases and stages name the version that answers now."""
+
+    versions: dict[str, RouteVersion]
+    aliases: dict[str, str] = field(default_factory=dict)
+    stages: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RouteEntity:
+    """A share of an endpoint's traffic: the version that answers for it now."""
+
+    name: str
+    model: str
+    version: str | None
+    traffic: int
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteTable:
+    """Numbered and immutable; the gateway swaps it in one assignment and acknowledges its number."""
+
+    number: int
+    targets: dict[str, RouteTarget] = field(default_factory=dict)
+    models: dict[str, RouteModel] = field(default_factory=dict)
+    endpoints: dict[str, tuple[RouteEntity, ...]] = field(default_factory=dict)
+
+
+class Scope(StrEnum):
+    """What a token may be used for."""
+
+    ALL = "all"
+    SCORE = "score"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenGrant:
+    """What a token's hash stands for. ``expires_at`` is milliseconds since 1970, 0 = never."""
+
+    id: str
+    principal: str
+    scopes: tuple[Scope, ...]
+    expires_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that the gateway works from: routes, and token hashes (SHA-256, hex) with what they stand for."""
+
+    instance_id: str
+    routes: RouteTable
+    tokens: dict[str, TokenGrant] = field(default_factory=dict)
+
+
+# ---------------------------------------------------------------------------------------------------- instance
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """The content of ``instance.json``. ``nonce`` proves over the private socket that the port is ours."""
+
+    instance_id: str
+    port: int
+    nonce: str
+
+    @property
+    def url(self) -> str:
+        """The one address of everything."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonStatus:
+    """One of the daemons. ``state`` is running, starting or stopped."""
+
+    state: str
+    pid: int | None = None
+    started_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceStatus:
+    """Both daemons and the MLflow child, shown as one thing."""
+
+    url: str
+    instance_id: str
+    version: str
+    gateway: DaemonStatus
+    controller: DaemonStatus
+    mlflow: DaemonStatus
+    endpoints: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TokenInfo:
+    """A token without its secret. Times are milliseconds since 1970; 0 = never."""
+
+    id: str
+    principal: str
+    comment: str
+    scopes: tuple[Scope, ...]
+    created_at: int
+    expires_at: int
+    last_used_at: int = 0
+
+
+# ---------------------------------------------------------------------------------------------------- JSON
+def to_json(value: Any) -> Any:
+    """Plain JSON values of a dataclass, enum, tuple or mapping of ours."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {each.name: to_json(getattr(value, each.name)) for each in dataclasses.fields(value)}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_json(item) for item in value]
+    return value
+
+
+def from_json(cls: type[T], value: Any) -> T:
+    """Rebuild a type of this module from plain JSON values; unknown fields are ignored.
+
+    Raises:
+        InvalidParameter: a field is missing or has the wrong type; the message names it.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    from jupyter_modelserve.errors import InvalidParameter
+
+    try:
+        return TypeAdapter(cls).validate_python(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or cls.__name__
+        raise InvalidParameter(f"{where}: {first['msg']}", details={"field": where}) from error

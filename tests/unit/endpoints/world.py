@@ -1,0 +1,138 @@
+"""A small world for the planner: carries out actions the way the controller does, on a clock that only we move."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from jupyter_modelserve.controller.endpoints import planner
+from jupyter_modelserve.controller.endpoints.view import Desired, Key, Observed, Prepared, Routed, Worker
+from jupyter_modelserve.types import (
+    Cause,
+    EndpointSpec,
+    Environment,
+    EnvironmentKind,
+    Failure,
+    Model,
+    ModelVersion,
+    ReplicaState,
+    Selector,
+    SelectorKind,
+    ServedEntity,
+    VersionState,
+)
+
+MOVING = {VersionState.LOADING, VersionState.PROBING, VersionState.UNLOADING}
+BROKEN = Failure(Cause.LOAD_FAILED, "it does not load")
+
+
+def version(number: int, stage: str = "None", model: str = "iris") -> ModelVersion:
+    return ModelVersion(model, str(number), stage, "file:///x", "file:///x", "", number)
+
+
+def model(*versions: ModelVersion, aliases: dict[str, str] | None = None, name: str = "iris") -> Model:
+    newest_first = tuple(sorted(versions, key=lambda each: -int(each.version)))
+    return Model(name, "", 0, 0, aliases or {}, {}, newest_first)
+
+
+def entity(kind: SelectorKind, value: str | None = None, name: str = "e", model: str = "iris") -> ServedEntity:
+    return ServedEntity(model, Selector(kind, value), name)
+
+
+def desired(found: Model | None, *entities: ServedEntity, deleting: bool = False, generation: int = 1) -> Desired:
+    spec = EndpointSpec("iris", entities or (entity(SelectorKind.ACTIVE),))
+    return Desired(spec, generation, deleting, {found.name: found} if found else {})
+
+
+@dataclass
+class World:
+    """Replicas, workers, routes and the gateway, without any process. ``broken`` versions fail to load."""
+
+    now: float = 0.0
+    known: bool = True
+    broken: set[Key] = field(default_factory=set)
+    preparations: dict[Key, Prepared | Failure] = field(default_factory=dict)
+    preparing: set[Key] = field(default_factory=set)
+    replicas: dict[str, ReplicaState] = field(default_factory=dict)
+    workers: dict[str, Worker] = field(default_factory=dict)
+    routed: Routed = field(default_factory=Routed)
+    number: int = 0
+    acknowledged: int = 0
+    forgotten: bool = False
+    history: list[planner.Action] = field(default_factory=list)
+
+    def observe(self) -> Observed:
+        return Observed(
+            known=self.known,
+            preparations=dict(self.preparations),
+            preparing=frozenset(self.preparing),
+            replicas=dict(self.replicas) if self.known else {},
+            workers=dict(self.workers) if self.known else {},
+            routed=self.routed,
+            acknowledged=self.acknowledged >= self.number,
+        )
+
+    def step(self, want: Desired) -> tuple[planner.Action, ...]:
+        """One pass of the reconciler."""
+        actions = planner.plan(want, self.observe(), self.now)
+        for action in actions:
+            self._apply(action)
+        self.history += actions
+        return actions
+
+    def progress(self) -> None:
+        """Everything that takes time takes one step."""
+        for key in list(self.preparing):
+            self.preparing.discard(key)
+            environment = Environment("env", EnvironmentKind.BORROWED, "python", "3.11")
+            self.preparations[key] = Prepared(f"w-{key[0]}-{key[1]}", "replica", environment, "/models", "d")
+        for name, state in list(self.replicas.items()):
+            if state is ReplicaState.STARTING:
+                self.replicas[name] = ReplicaState.READY
+        for name, worker in list(self.workers.items()):
+            if worker.state is VersionState.UNLOADING:
+                del self.workers[name]
+            elif worker.state is VersionState.LOADING:
+                failed = (worker.model, worker.version) in self.broken
+                after = VersionState.FAILED if failed else VersionState.PROBING
+                self.workers[name] = replace(worker, state=after, failure=BROKEN if failed else None)
+            elif worker.state is VersionState.PROBING:
+                self.workers[name] = replace(worker, state=VersionState.READY)
+
+    def settle(self, want: Desired, steps: int = 40) -> None:
+        """Run until nothing is left to do."""
+        for _ in range(steps):
+            actions = self.step(want)
+            busy = self.preparing or any(each.state in MOVING for each in self.workers.values())
+            busy = busy or ReplicaState.STARTING in self.replicas.values() or self.acknowledged < self.number
+            if not actions and not busy:
+                return
+            self.progress()
+            self.acknowledged = self.number
+        raise AssertionError(f"does not settle: {self.history[-5:]}")
+
+    def crash(self, name: str) -> None:
+        """A worker dies and its parent starts it again."""
+        self.workers[name] = replace(self.workers[name], state=VersionState.LOADING)
+
+    def _apply(self, action: planner.Action) -> None:
+        match action:
+            case planner.Prepare(key):
+                self.preparing.add(key)
+            case planner.EnsureReplica(prepared):
+                self.replicas[prepared.replica] = ReplicaState.STARTING
+                self.workers = {name: each for name, each in self.workers.items() if each.replica != prepared.replica}
+            case planner.LoadVersion(key, prepared):
+                worker = Worker(prepared.worker, prepared.replica, *key, VersionState.LOADING, "unix:/s", "k")
+                self.workers[prepared.worker] = worker
+            case planner.Publish(routed):
+                self.routed = routed
+                self.number += 1
+            case planner.UnloadVersion(worker_id, _):
+                assert worker_id not in self.routed.workers.values(), "a routed worker is never unloaded"
+                assert self.acknowledged >= self.number, "the gateway has not acknowledged yet"
+                self.workers[worker_id] = replace(self.workers[worker_id], state=VersionState.UNLOADING)
+            case planner.StopReplica(replica):
+                assert not [each for each in self.workers.values() if each.replica == replica]
+                del self.replicas[replica]
+            case planner.Forget():
+                self.forgotten = True

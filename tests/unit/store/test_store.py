@@ -1,0 +1,184 @@
+"""Our tables on a real SQLite file, beside MLflow's."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from jupyter_modelserve.controller.endpoints.publication import Publication
+from jupyter_modelserve.controller.endpoints.routes import Contribution
+from jupyter_modelserve.controller.endpoints.view import LabelKind, Routed
+from jupyter_modelserve.controller.registry import reader
+from jupyter_modelserve.controller.registry.files import FilesMissing, artifact_address, local_directory
+from jupyter_modelserve.controller.registry.watch import ChangeWatch
+from jupyter_modelserve.controller.store import endpoints, events, knowledge, tokens
+from jupyter_modelserve.controller.store.database import Database, get_meta, set_meta
+from jupyter_modelserve.errors import Conflict, ModelServeError, NotFound
+from jupyter_modelserve.settings import Paths
+from jupyter_modelserve.types import EndpointSpec, ModelVersion, Scope, Selector, SelectorKind, ServedEntity
+
+SPEC = EndpointSpec("iris", (ServedEntity("iris", Selector(SelectorKind.ALIAS, "Champion")),))
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    made = Database.of(Paths(tmp_path))
+    await made.prepare()
+    yield made
+    await made.close()
+
+
+async def test_the_file_is_private(database: Database, tmp_path: Path) -> None:
+    assert stat.S_IMODE((tmp_path / "registry.db").stat().st_mode) == 0o600
+
+
+async def test_a_newer_database_is_refused(database: Database) -> None:
+    await database.run(set_meta, "schema_version", "99")
+    with pytest.raises(ModelServeError, match="newer jupyter-modelserve"):
+        await database.prepare()
+
+
+async def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
+    def work(connection: object) -> None:
+        set_meta(connection, "a", "1")  # type: ignore[arg-type]
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await database.run(work)
+    assert await database.run(get_meta, "a") is None
+
+
+async def test_the_generation_grows_with_changes_only(database: Database) -> None:
+    first = await database.run(endpoints.put, SPEC, "ann", False)
+    same = await database.run(endpoints.put, SPEC, "bob", False)
+    retried = await database.run(endpoints.put, SPEC, "bob", True)
+    changed = await database.run(endpoints.put, EndpointSpec("iris", SPEC.entities, tags={"a": "b"}), "bob", False)
+    assert [each.generation for each in (first, same, retried, changed)] == [1, 1, 2, 3]
+    assert changed.created_by == "ann"
+    assert changed.spec.tags == {"a": "b"}
+
+
+async def test_an_endpoint_that_is_being_stopped_cannot_be_changed(database: Database) -> None:
+    await database.run(endpoints.put, SPEC, "ann", False)
+    await database.run(endpoints.mark_deleting, "iris")
+    with pytest.raises(Conflict, match="being stopped"):
+        await database.run(endpoints.put, SPEC, "ann", False)
+    await database.run(endpoints.remove, "iris")
+    with pytest.raises(NotFound):
+        await database.run(endpoints.get, "iris")
+
+
+async def test_events_are_numbered_and_kept_apart(database: Database) -> None:
+    one = await database.run(events.append, "iris", "version", "v1 is READY", "iris", "1", {"a": 1})
+    await database.run(events.append, "other", "version", "x")
+    two = await database.run(events.append, "iris", "endpoint", "READY")
+    assert await database.run(events.after, "iris", 0) == (one, two)
+    assert await database.run(events.after, "iris", one.number) == (two,)
+
+
+@pytest.mark.req("REQ-019", "REQ-020")
+async def test_only_the_hash_of_a_token_is_kept(database: Database, tmp_path: Path) -> None:
+    token, info = await database.run(tokens.create, "ann", "for curl", (Scope.SCORE,), 60)
+    assert token.startswith("ms_")
+    assert token.encode() not in (tmp_path / "registry.db").read_bytes()
+    granted = await database.run(tokens.grants)
+    assert granted[tokens.hashed(token)].scopes == (Scope.SCORE,)
+    await database.run(tokens.used, {info.id: 5})
+    assert (await database.run(tokens.listing))[0].last_used_at == 5
+    await database.run(tokens.revoke, info.id)
+    assert await database.run(tokens.grants) == {}
+    with pytest.raises(NotFound):
+        await database.run(tokens.revoke, info.id)
+
+
+async def test_an_expired_token_grants_nothing(database: Database) -> None:
+    await database.run(tokens.adopt, "ms_x", "ann", "")
+    await database.run(tokens.adopt, "ms_x", "ann", "")
+    assert len(await database.run(tokens.listing)) == 1
+
+    def expire(connection: object) -> None:
+        connection.execute(tokens.tokens.update().values(expires_at=1))  # type: ignore[attr-defined]
+
+    await database.run(expire)
+    assert await database.run(tokens.grants) == {}
+
+
+async def test_knowledge_is_kept(database: Database) -> None:
+    version = ModelVersion("iris", "1", "None", "x", "x", "", 7)
+    assert await database.run(knowledge.digest_of, version) is None
+    await database.run(knowledge.record_digest, version, "d")
+    assert await database.run(knowledge.digest_of, version) == "d"
+    again = ModelVersion("iris", "1", "None", "x", "x", "", 8)
+    assert await database.run(knowledge.digest_of, again) is None
+    for path in ("/a", "/b", "/a"):
+        await database.run(knowledge.saw_interpreter, path)
+    assert set(await database.run(knowledge.known_interpreters)) == {"/a", "/b"}
+
+
+async def test_a_registry_without_tables_is_unknown_not_empty(database: Database) -> None:
+    with pytest.raises(reader.RegistryNotReady):
+        await database.run(reader.read_models)
+
+
+async def test_a_change_by_anybody_is_noticed(database: Database, tmp_path: Path) -> None:
+    import asyncio
+
+    noticed = asyncio.Event()
+    watch = asyncio.create_task(ChangeWatch(database.engine, noticed.set, interval=0.01).run())
+    await asyncio.sleep(0.1)
+    assert not noticed.is_set()
+    with sqlite3.connect(tmp_path / "registry.db") as other:
+        other.execute("INSERT INTO modelserve_meta VALUES ('by', 'somebody')")
+    await asyncio.wait_for(noticed.wait(), 5)
+    watch.cancel()
+
+
+def test_artifact_addresses_stay_inside_the_store(tmp_path: Path) -> None:
+    paths = Paths(tmp_path)
+    assert local_directory("mlflow-artifacts:/1/models/m", paths) == tmp_path / "artifacts/1/models/m"
+    assert local_directory("file:///x%20y", paths) == Path("/x y")
+    assert local_directory("s3://bucket/x", paths) is None
+    with pytest.raises(ValueError, match="leaves"):
+        local_directory("mlflow-artifacts:/../../etc", paths)
+
+
+async def test_references_are_followed_and_rings_end(database: Database) -> None:
+    def fill(connection: object) -> None:
+        run = connection.exec_driver_sql  # type: ignore[attr-defined]
+        run("CREATE TABLE logged_models (model_id TEXT, artifact_location TEXT)")
+        run("CREATE TABLE runs (run_uuid TEXT, artifact_uri TEXT)")
+        run("INSERT INTO logged_models VALUES ('m-1', 'mlflow-artifacts:/0/models/m-1'), ('m-2', 'models:/m-2')")
+        run("INSERT INTO runs VALUES ('r', 'mlflow-artifacts:/0/r/artifacts/')")
+
+    await database.run(fill)
+
+    async def follow(location: str) -> str:
+        version = ModelVersion("iris", "1", "None", location, location, "", 1)
+        return await database.run(artifact_address, version)
+
+    assert await follow("models:/m-1") == "mlflow-artifacts:/0/models/m-1"
+    assert await follow("runs:/r/model") == "mlflow-artifacts:/0/r/artifacts/model"
+    for gone in ("models:/m-9", "runs:/q/model", "models:/m-2"):
+        with pytest.raises(FilesMissing, match="no longer exists"):
+            await follow(gone)
+
+
+async def test_publication_waits_for_every_endpoint_and_survives_a_restart(database: Database) -> None:
+    routed = Routed({("iris", "1"): "w"}, {("iris", LabelKind.ALIAS, "Champion"): ("iris", "1")}, {"e": ("iris", "1")})
+    first = Publication("i", database)
+    await first.load(["iris", "other"])
+    await first.put("iris", routed, Contribution())
+    assert first.snapshot() is None
+    await first.put("other", Routed(), Contribution())
+    assert first.snapshot() is not None
+    second = Publication("i", database)
+    await second.load(["iris"])
+    assert second.routed("iris") == routed
+    assert second.number > first.number
+    assert second.snapshot() is None
+    await second.open()
+    assert second.snapshot() is not None
