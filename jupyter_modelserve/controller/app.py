@@ -15,7 +15,7 @@ def create_app(controller: Controller | None = None) -> FastAPI:
     app = FastAPI(title="jupyter-modelserve", version=__version__, openapi_url=None, docs_url=None, redoc_url=None)
     app.state.controller = controller
     for operations in (endpoints.operations, instance.operations, internal.operations):
-        app.include_router(operations.router)
+        operations.install(app)
     errors.install(app)
     check_rules(app)
     return app

@@ -20,7 +20,7 @@ from jupyter_modelserve.controller.parts import Controller
 from jupyter_modelserve.controller.registry import reader
 from jupyter_modelserve.controller.store import knowledge, tokens
 from jupyter_modelserve.errors import InvalidParameter, NotFound
-from jupyter_modelserve.types import DaemonStatus, InstanceStatus, Scope, to_json
+from jupyter_modelserve.types import DaemonStatus, InstanceStatus, Model, Scope, to_json
 
 LONGEST_LIFETIME = 10 * 365 * 24 * 3600
 operations = Operations(API)
@@ -64,7 +64,7 @@ async def openapi(request: Request) -> JSONResponse:
 async def list_models(request: Request) -> JSONResponse:
     """Registered models with versions, aliases and stages."""
     admit(Rule.USE, caller_of(request))
-    found = await _controller(request).database.run(reader.read_models)
+    found = await _read(_controller(request))
     return JSONResponse({"models": to_json([found[name] for name in sorted(found)])})
 
 
@@ -72,10 +72,14 @@ async def list_models(request: Request) -> JSONResponse:
 async def get_model(request: Request, name: str) -> JSONResponse:
     """One registered model."""
     admit(Rule.USE, caller_of(request))
-    found = await _controller(request).database.run(reader.read_models, [name])
+    found = await _read(_controller(request), [name])
     if name not in found:
         raise NotFound(f"{name} is not registered; `%models` lists what is", details={"model": name})
     return JSONResponse(to_json(found[name]))
+
+
+async def _read(controller: Controller, names: list[str] | None = None) -> dict[str, Model]:
+    return await reader.when_ready(lambda: controller.database.run(reader.read_models, names), controller.settings.hold)
 
 
 @operations.operation("POST", "/interpreters", Rule.MANAGE)

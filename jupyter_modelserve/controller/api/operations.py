@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import FastAPI, Request
 from starlette.routing import BaseRoute
 
 from jupyter_modelserve.addresses import Rule
@@ -46,23 +46,32 @@ def admit(rule: Rule, caller: Caller) -> None:
         raise PermissionDenied(f"this token may only score; the operation needs scope 'all' (rule {rule.value})")
 
 
+Function: TypeAlias = Callable[..., Awaitable[Any]]
+
+
 class Operations:
-    """A router whose every route names its rule."""
+    """A group of operations under one prefix, every one with its rule."""
 
     def __init__(self, prefix: str) -> None:
-        self.router = APIRouter(prefix=prefix)
+        self._prefix = prefix
+        self._declared: list[tuple[str, Function, dict[str, Any]]] = []
 
     def operation(
-        self, method: str, path: str, rule: Rule, **options: Any
-    ) -> Callable[[Callable[..., Awaitable[Any]]], Callable[..., Awaitable[Any]]]:
-        """Declare an operation; *options* go to FastAPI."""
+        self, method: str, path: str, rule: Rule, *, status_code: int = 200
+    ) -> Callable[[Function], Function]:
+        """Declare an operation that answers *status_code* when it succeeds."""
 
-        def declare(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-            extra = {RULE: rule.value}
-            self.router.add_api_route(path, function, methods=[method], openapi_extra=extra, **options)
+        def declare(function: Function) -> Function:
+            options = {"methods": [method], "status_code": status_code, "openapi_extra": {RULE: rule.value}}
+            self._declared.append((self._prefix + path, function, options))
             return function
 
         return declare
+
+    def install(self, app: FastAPI) -> None:
+        """Add the operations to *app*."""
+        for path, function, options in self._declared:
+            app.add_api_route(path, function, **options)
 
 
 def rule_of(route: BaseRoute) -> Rule | None:

@@ -20,6 +20,10 @@ class Backoff:
         self.not_before[name] = now + delay
         return delay
 
+    def count(self, name: str) -> int:
+        """How often it failed since it last worked."""
+        return self._count.get(name, 0)
+
     def reset(self, name: str) -> None:
         """It works again."""
         self._count.pop(name, None)

@@ -9,7 +9,7 @@ from jupyter_modelserve.controller.endpoints.observation import Observer, Sight
 from jupyter_modelserve.controller.endpoints.view import Key, Prepared
 from jupyter_modelserve.controller.engines.base import Engine, ReplicaSpec
 from jupyter_modelserve.settings import Settings
-from jupyter_modelserve.types import EndpointSpec
+from jupyter_modelserve.types import Cause, EndpointSpec, Failure
 
 STOP_GRACE = 10.0
 
@@ -35,6 +35,14 @@ class Effects:
             log_limit=self._settings.log_limit,
         )
         await self._engine.ensure(spec)
+
+    async def why_ended(self, replica: str, attempts: int) -> Failure:
+        """The cause shown to the user when a replica does not stay up."""
+        seen = {each.id: each for each in await self._engine.observe()}.get(replica)
+        reason = (seen.reason if seen else "") or "it gave no reason"
+        tail = tuple([line async for line in self._engine.logs(replica, 20)])
+        message = f"the process that runs the model ended {attempts} times in a row: {reason}"
+        return Failure(Cause.CRASHED, message, "read the last log lines; it is tried again in a minute", tail)
 
     async def load(self, observer: Observer, key: Key, prepared: Prepared, spec: EndpointSpec) -> None:
         """Push the model's files and have the version loaded."""

@@ -86,7 +86,7 @@ class Endpoints:
             Conflict: the endpoint is being stopped.
         """
         spec = complete(spec)
-        await self._database.run(_check_exists, spec)
+        await reader.when_ready(lambda: self._database.run(_check_exists, spec), self._settings.hold)
         before = self._reconcilers.get(spec.name)
         retry = before is not None and before.status.update is UpdateState.UPDATE_FAILED
         stored = await self._database.run(store.put, spec, principal, retry)

@@ -34,7 +34,9 @@ from jupyter_modelserve.types import Cause, EndpointStatus, Failure, Phase, Upda
 RESYNC = 10.0
 TRANSITION = 0.05
 """Seconds between looks while something is on its way: loading takes tenths of a second, so looking must too."""
-TRANSIENT = frozenset({Cause.BUILD_TIMED_OUT, Cause.ARTIFACTS_MISSING})
+TRANSIENT = frozenset({Cause.BUILD_TIMED_OUT, Cause.ARTIFACTS_MISSING, Cause.CRASHED})
+MOST_STARTS = 4
+"""Starts of a replica in a row after which the user is told; it is tried again later."""
 log = logging.getLogger(__name__)
 
 EventSink = Callable[[str, str, Key | None, dict[str, object]], Awaitable[None]]
@@ -164,7 +166,7 @@ class EndpointReconciler:
         self._generation = desired.generation
         now = time.monotonic()
         for key, found in list(self._preparations.items()):
-            due = self._backoff.not_before.get(f"{key[0]}/{key[1]}", now + 1) <= now
+            due = self._backoff.not_before.get(_name(key), now + 1) <= now
             if fresh or (isinstance(found, Failure) and found.cause in TRANSIENT and due):
                 del self._preparations[key]
                 self._timelines.pop(key, None)
@@ -179,9 +181,7 @@ class EndpointReconciler:
             case planner.Prepare(key):
                 self._start_preparing(key, desired)
             case planner.EnsureReplica(prepared):
-                delay = self._backoff.failed(prepared.replica, time.monotonic())
-                log.info("endpoint %s: starting replica %s (again in %.0f s)", self.name, prepared.replica, delay)
-                await self._guarded(self._effects.ensure(self.name, prepared), prepared)
+                await self._ensure(prepared)
             case planner.LoadVersion(key, prepared):
                 work = self._effects.load(self._observer, key, prepared, desired.spec)
                 await self._guarded(work, prepared)
@@ -196,14 +196,30 @@ class EndpointReconciler:
                 await self._parts.forget()
                 self.gone = True
 
+    async def _ensure(self, prepared: Prepared) -> None:
+        attempts = self._backoff.count(prepared.replica)
+        if attempts >= MOST_STARTS:
+            self._give_up(prepared, await self._effects.why_ended(prepared.replica, attempts))
+            return
+        delay = self._backoff.failed(prepared.replica, time.monotonic())
+        log.info("endpoint %s: starting replica %s (again in %.0f s)", self.name, prepared.replica, delay)
+        await self._guarded(self._effects.ensure(self.name, prepared), prepared)
+
+    def _give_up(self, prepared: Prepared, failure: Failure) -> None:
+        """Say that the versions of a replica cannot run; transient causes are tried again when due."""
+        self._backoff.reset(prepared.replica)
+        for key, each in list(self._preparations.items()):
+            if isinstance(each, Prepared) and each.replica == prepared.replica:
+                self._preparations[key] = failure
+                self._backoff.failed(_name(key), time.monotonic())
+
     async def _guarded(self, work: Awaitable[None], prepared: Prepared | None = None) -> None:
         try:
             await work
         except EngineRejected as error:
-            failure = Failure(Cause.ENGINE_REJECTED, str(error))
-            for key, each in list(self._preparations.items()):
-                if each == prepared:
-                    self._preparations[key] = failure
+            log.warning("endpoint %s: %s", self.name, error)
+            if prepared is not None:
+                self._give_up(prepared, Failure(Cause.ENGINE_REJECTED, str(error)))
         except (EngineUnavailable, EngineConflict) as error:
             log.info("endpoint %s: %s; looking again", self.name, error)
 
@@ -219,13 +235,13 @@ class EndpointReconciler:
             settings_key = repr((desired.spec.unknown_columns, desired.spec.request_timeout))
             try:
                 self._preparations[key] = await self._parts.preparer.prepare(self.name, version, settings_key, progress)
-                self._backoff.reset(f"{key[0]}/{key[1]}")
+                self._backoff.reset(_name(key))
             except PreparationFailed as error:
                 self._preparations[key] = error.failure
-                self._backoff.failed(f"{key[0]}/{key[1]}", time.monotonic())
+                self._backoff.failed(_name(key), time.monotonic())
             except Exception:
                 log.exception("endpoint %s: preparing %s version %s failed", self.name, *key)
-                self._backoff.failed(f"{key[0]}/{key[1]}", time.monotonic())
+                self._backoff.failed(_name(key), time.monotonic())
             finally:
                 self._preparing.pop(key, None)
                 self.wake()
@@ -286,6 +302,11 @@ class EndpointReconciler:
             data = {"service": after.service.value, "update": after.update.value}
             message = after.update_message if after.update is UpdateState.UPDATE_FAILED else after.service_message
             await emit("endpoint", f"{after.service.value}, {after.update.value}: {message}".rstrip(": "), None, data)
+
+
+def _name(key: Key) -> str:
+    """How the planner looks a version up in ``not_before``."""
+    return f"{key[0]}/{key[1]}"
 
 
 def _names(labels: tuple[str, ...]) -> str:

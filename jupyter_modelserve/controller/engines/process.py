@@ -30,12 +30,13 @@ from jupyter_modelserve.controller.engines.records import Record
 from jupyter_modelserve.controller.engines.sighting import Sighting, look
 from jupyter_modelserve.controller.replicas import ReplicaClient
 from jupyter_modelserve.settings import Paths
+from jupyter_modelserve.types import ReplicaState
 
 REPLICA_PACKAGE = Path(jupyter_modelserve.__file__).parent / "replica"
 """What runs in the model's interpreter; a directory that Python executes by path."""
 
-_TERM_PATIENCE = 3.0
-"""Seconds between SIGTERM and SIGKILL."""
+_TERM_PATIENCE = 6.0
+"""Seconds between SIGTERM and SIGKILL; the parent itself gives its workers 5."""
 _POLL = 0.02
 _CAPABILITIES = Capabilities(
     name="process",
@@ -59,6 +60,7 @@ class ProcessEngine:
         self._instance_id = instance_id
         self._program = program
         self._locks: dict[str, asyncio.Lock] = {}
+        self._underway: dict[str, ReplicaState] = {}
 
     @property
     def capabilities(self) -> Capabilities:
@@ -97,10 +99,14 @@ class ProcessEngine:
             directory = self._paths.replicas / replica
             if not directory.exists():
                 return
-            found = await asyncio.to_thread(self._sight, directory)
-            if found.alive:
-                await self._end(found, grace)
-            await asyncio.to_thread(self._remove, directory)
+            self._underway[replica] = ReplicaState.DRAINING
+            try:
+                found = await asyncio.to_thread(self._sight, directory)
+                if found.alive:
+                    await self._end(found, grace)
+                await asyncio.to_thread(self._remove, directory)
+            finally:
+                del self._underway[replica]
 
     async def push(self, replica: str, worker: str, directory: Path, digest: str) -> str:
         """Hard-link the model files; the caller vouches for *digest* being theirs (:mod:`controller.digests`).
@@ -141,12 +147,17 @@ class ProcessEngine:
             if found.record is None or found.record.spec_hash != spec.spec_hash:
                 raise EngineConflict(f"replica {spec.id} runs with another specification")
             return
+        if found.unborn:
+            return
         _check_interpreter(spec.interpreter)
+        self._underway[spec.id] = ReplicaState.CREATING
         try:
             self._remove(directory)
             self._start(spec, directory)
         except OSError as error:
             raise EngineUnavailable(f"replica {spec.id} cannot be started: {error.strerror or error}") from None
+        finally:
+            del self._underway[spec.id]
 
     def _start(self, spec: ReplicaSpec, directory: Path) -> None:
         sockets = self._paths.replica_sockets / spec.id
@@ -169,13 +180,16 @@ class ProcessEngine:
     # ------------------------------------------------------------------------------------------------ look
     def _sightings(self) -> list[Sighting]:
         try:
-            return [self._sight(each) for each in sorted(self._paths.replicas.iterdir()) if each.is_dir()]
+            found = [self._sight(each) for each in sorted(self._paths.replicas.iterdir()) if each.is_dir()]
+            # A directory that is gone by now was being removed.
+            return [each for each in found if each.directory.is_dir()]
         except FileNotFoundError:
             return []
         except OSError as error:
             raise EngineUnavailable(f"the replicas' directory cannot be read: {error.strerror}") from None
 
     def _sight(self, directory: Path) -> Sighting:
+        before = self._underway.get(directory.name)
         process = records.read_identity(directory)
         alive = process is not None and identity.is_alive(process, str(directory))
         return Sighting(
@@ -185,6 +199,7 @@ class ProcessEngine:
             process=process,
             alive=alive,
             exit_code=None if process is None else children.exit_code(process.pid, ended=not alive),
+            underway=self._underway.get(directory.name) or before,
         )
 
     # ------------------------------------------------------------------------------------------------ end
@@ -195,7 +210,7 @@ class ProcessEngine:
             with suppress(EngineUnavailable, EngineConflict, EngineRejected):
                 async with ReplicaClient(found.record.control, found.record.key, deadline=2.0) as client:
                     await client.stop(grace)
-                if await _gone(found.process, mark, grace + 1.0):
+                if await _gone(found.process, mark, grace + 2.0):
                     return
         for number, patience in ((signal.SIGTERM, _TERM_PATIENCE), (signal.SIGKILL, 10.0)):
             identity.signal_group(found.process, mark, number)

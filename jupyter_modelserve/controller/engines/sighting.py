@@ -22,11 +22,16 @@ STARTING_BUDGET = 60.0
 """Seconds that a parent may take until its control socket answers for the first time; it imports nothing heavy."""
 _LISTEN_BUDGET = 5.0
 """Seconds since the start in which a bound socket that refuses is still about to listen."""
+_UNBORN_BUDGET = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """What one replica directory and the process table say. ``alive``: exactly that process lives."""
+    """What one replica directory and the process table say.
+
+    ``alive``: exactly that process lives. ``underway``: what this engine is doing with the replica at the moment, in
+    which case files may be half there.
+    """
 
     id: str
     directory: Path
@@ -34,12 +39,22 @@ class Sighting:
     process: Identity | None
     alive: bool
     exit_code: int | None
+    underway: ReplicaState | None = None
+
+    @property
+    def unborn(self) -> bool:
+        """Started a moment ago by an engine that died before it wrote down the process; the parent will do it."""
+        return self.record is not None and self.process is None and 0 <= _age(self.record) < _UNBORN_BUDGET
 
 
 async def look(found: Sighting) -> ObservedReplica:
     """The state of one replica; asks its socket when the process lives. Never raises an engine's error."""
+    if found.underway is not None:
+        return _observed(found, found.underway, "")
     if found.record is None:
         return _observed(found, ReplicaState.FAILED, "its replica.json is missing or damaged")
+    if found.unborn:
+        return _observed(found, ReplicaState.STARTING, "its process is not known yet")
     if not found.alive:
         return _ended(found)
     try:
@@ -66,11 +81,14 @@ def _answered(found: Sighting, status: ReplicaStatus) -> ObservedReplica:
 
 def _silent(found: Sighting) -> ObservedReplica:
     assert found.record is not None
-    age = time.time() - found.record.created_at
     bound = (Path(found.record.sockets) / "control.sock").exists()
-    if 0 <= age < (_LISTEN_BUDGET if bound else STARTING_BUDGET):
+    if 0 <= _age(found.record) < (_LISTEN_BUDGET if bound else STARTING_BUDGET):
         return _observed(found, ReplicaState.STARTING, "its control socket does not answer yet")
     return _observed(found, ReplicaState.NOT_READY, "the process lives, but nothing listens at its control socket")
+
+
+def _age(record: Record) -> float:
+    return time.time() - record.created_at
 
 
 def _ended(found: Sighting) -> ObservedReplica:

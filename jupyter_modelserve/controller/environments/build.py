@@ -92,7 +92,11 @@ class Builder:
             ) from None
         except OSError as error:
             raise EnvironmentFailed(
-                Failure(Cause.BUILD_FAILED, f"the environment could not be built: {error.strerror or error}", "")
+                Failure(
+                    Cause.BUILD_FAILED,
+                    f"the environment could not be built: {error.strerror or error}",
+                    f"Check free space and rights of {self._paths.environments}.",
+                )
             ) from None
 
     async def _build(self, job: Job, target: Path, progress: Progress) -> str:
@@ -133,7 +137,7 @@ class Builder:
             raise EnvironmentFailed(explain(log.lines))
         installed = await self._inspector.inspect(str(venv / "bin" / "python"))
         for extra in job.declared.build:
-            if installed and extra.name not in installed.distributions and not self._settings.offline:
+            if installed and extra.name not in installed.distributions:
                 # Nothing fails for want of it: many models were logged with a setuptools that they never use.
                 await step(*install, "--no-deps", extra.text)
         installed = await self._inspector.inspect(str(venv / "bin" / "python"))

@@ -1,7 +1,7 @@
 """What is usable of a model's conda.yaml: Python, the pip part, and what its channels mean for the user.
 
 Conda itself is never run. Packages that only a conda channel can give are a clear error that names the remedy
-(REQ-050), and the ``defaults`` channel is pointed out because of its licence (REQ-052, REQ-139).
+(REQ-050), and the ``defaults`` channel is pointed out because of its licence (REQ-052, REQ-053, REQ-139).
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def _read_channels(channels: list[str], found: Conda) -> None:
         found.warnings.append(
             f"conda.yaml names the channel {', '.join(named)} (repo.anaconda.com), whose terms may ask for a licence. "
             "Nothing is taken from it here. To change it, register the model again with a new conda.yaml: "
-            'log_model(..., conda_env={"channels": ["conda-forge"], "dependencies": [...]}) (REQ-052, REQ-053)'
+            'log_model(..., conda_env={"channels": ["conda-forge"], "dependencies": [...]})'
         )
 
 

@@ -37,7 +37,7 @@ def pip_options(environ: Mapping[str, str], files: tuple[Path, ...] | None = Non
             if parser.has_section(section):
                 found.update({name.replace("_", "-"): value for name, value in parser.items(section)})
     for name, value in environ.items():
-        if name.startswith("PIP_") and value:
+        if name.startswith("PIP_") and name != "PIP_CONFIG_FILE" and value:
             found[name[4:].lower().replace("_", "-")] = value
     return found
 

@@ -124,7 +124,10 @@ def _environment_files(mlmodel: dict[str, Any]) -> dict[str, str]:
 
 
 def _build(virtual: dict[str, Any], conda: Conda) -> tuple[Entry, ...]:
-    """The setuptools that is declared: old libraries import pkg_resources, which new environments lack."""
+    """The setuptools that is pinned, else one that still has pkg_resources, which MLflow before 2.9 and others import.
+
+    conda and virtualenv put setuptools into every environment, so no model ever declared it; uv does not.
+    """
     listed = virtual.get("build_dependencies")
     texts = [str(each) for each in listed] if isinstance(listed, list) else []
     for text in (*texts, conda.setuptools):
@@ -134,7 +137,7 @@ def _build(virtual: dict[str, Any], conda: Conda) -> tuple[Entry, ...]:
             continue
         if entry.name == "setuptools" and entry.requirement and entry.requirement.specifier:
             return (entry,)
-    return ()
+    return (plain("setuptools<81"),)
 
 
 def _file(root: Path, name: str) -> Path | None:

@@ -6,9 +6,10 @@ The controller only reads: everything is written through MLflow itself, by which
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.exc import OperationalError
@@ -16,12 +17,30 @@ from sqlalchemy.exc import OperationalError
 from jupyter_modelserve.controller.store.database import table_missing
 from jupyter_modelserve.types import Model, ModelVersion
 
+T = TypeVar("T")
 DELETED_STAGE = "Deleted_Internal"
 """MLflow keeps the row of a deleted version under this stage."""
 
 
 class RegistryNotReady(Exception):
     """MLflow has not made its tables yet: nothing is known, which is not the same as nothing being there."""
+
+
+async def when_ready(read: Callable[[], Awaitable[T]], patience: float) -> T:
+    """Repeat *read* while MLflow makes its tables, for at most *patience* seconds: a first request waits for them.
+
+    Raises:
+        RegistryNotReady: they are still not there.
+    """
+    loop = asyncio.get_running_loop()
+    until = loop.time() + patience
+    while True:
+        try:
+            return await read()
+        except RegistryNotReady:
+            if loop.time() >= until:
+                raise
+        await asyncio.sleep(0.1)
 
 
 def read_models(connection: Connection, names: Iterable[str] | None = None) -> dict[str, Model]:

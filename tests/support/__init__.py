@@ -1,0 +1,1 @@
+"""What several suites share: fakes, stand-ins, factories."""
