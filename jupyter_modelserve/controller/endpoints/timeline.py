@@ -59,6 +59,7 @@ class Timeline:
     def phases(self, measured: Sequence[Phase] = ()) -> tuple[Phase, ...]:
         """The steps so far; *measured* are the replica's own figures, which are better than watching it."""
         now = self._clock()
+        measured = [each for each in measured if each.name != "ready"]
         better = {each.name: each for each in measured}
         result = [
             Phase(each.name, better[each.name].seconds, True, each.detail)
