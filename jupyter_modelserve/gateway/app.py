@@ -1,0 +1,180 @@
+"""The gateway as an ASGI application: who may do what, and which part answers (architecture §4).
+
+Everything that goes wrong ends here and becomes the one error shape; what nobody expected is logged with its traceback
+and told to the caller as a request id only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Any, Final
+
+from jupyter_modelserve.addresses import Owner, Rule, find
+from jupyter_modelserve.errors import MethodNotAllowed, ModelServeError, NotFound
+from jupyter_modelserve.gateway.auth import authenticate, authorize, read_token
+from jupyter_modelserve.gateway.guard import HostGuard, decode_path
+from jupyter_modelserve.gateway.log import AccessLog
+from jupyter_modelserve.gateway.metrics import CONTENT_TYPE, Metrics
+from jupyter_modelserve.gateway.partner import Partner
+from jupyter_modelserve.gateway.proxy import Proxy
+from jupyter_modelserve.gateway.request import ClientGone, Receive, Request, Send
+from jupyter_modelserve.gateway.scoring import AnswerBroken, Scorer
+from jupyter_modelserve.gateway.snapshot import Snapshots
+from jupyter_modelserve.gateway.usage import Usage
+from jupyter_modelserve.settings import Paths, Settings
+from jupyter_modelserve.types import Instance
+
+_GONE: Final = 499
+_DISCOVERY: Final = {"oidc_endpoint": "", "account_id": None, "workspace_id": None, "cloud": None}
+_UNEXPECTED: Final = ModelServeError("something went wrong here; the log has more under the request id")
+_logger = logging.getLogger(__name__)
+
+
+class Gateway:
+    """All parts of the data plane of one instance."""
+
+    def __init__(self, paths: Paths, settings: Settings, instance: Instance, pid: int) -> None:
+        self._paths = paths
+        self._settings = settings
+        self._instance = instance
+        self._pid = pid
+        self._started_at = time.time()
+        self.stop = asyncio.Event()
+        self.partner = Partner(paths)
+        self.usage = Usage(str(paths.controller_socket))
+        self.log = AccessLog(paths.logs / "gateway-access.log", settings.log_limit)
+        self.metrics = Metrics(self._started_at)
+        self.scorer = Scorer(self._table, settings.body_limit, settings.request_timeout)
+        self.snapshots = Snapshots(paths, instance.instance_id, self.scorer.adopt)
+        self._guard = HostGuard(instance.port, settings.allowed_hosts)
+        self._proxy = Proxy(settings.hold, f"127.0.0.1:{instance.port}")
+
+    def _table(self) -> Any:
+        return self.snapshots.table()
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Answer one request; never raises."""
+        request = Request(scope, receive, send)
+        began = time.perf_counter()
+        task = asyncio.current_task()
+        assert task is not None
+        request.link.watch(task.cancel)
+        self.metrics.in_flight += 1
+        try:
+            await self._guarded(request)
+        except (asyncio.CancelledError, ClientGone):
+            request.status = _GONE
+            request.link.abort()
+        finally:
+            request.link.watch(None)
+            self.metrics.in_flight -= 1
+            if not request.link.private:
+                seconds = time.perf_counter() - began
+                self.metrics.observe(request, seconds)
+                self.log.add(request, seconds)
+
+    async def _guarded(self, request: Request) -> None:
+        try:
+            if request.link.private:
+                await self._private(request)
+            else:
+                await self._public(request)
+        except ModelServeError as error:
+            await self._explain(request, error)
+        except AnswerBroken:
+            request.link.abort()
+        except ClientGone:
+            raise
+        except Exception:
+            _logger.exception("request %s failed", request.id)
+            await self._explain(request, _UNEXPECTED)
+
+    async def _explain(self, request: Request, error: ModelServeError) -> None:
+        if request.started:
+            request.link.abort()
+        else:
+            await request.reply_error(error)
+
+    # ------------------------------------------------------------------------------------------------ public face
+    async def _public(self, request: Request) -> None:
+        self._guard.check(request)
+        request.check()
+        request.path = decode_path(request.raw_path, request.query)
+        row = find(request.path)
+        if row is None:
+            raise NotFound("there is nothing at this address")
+        request.owner = row.owner.value
+        if row.rule is Rule.OPEN:
+            await self._own(request)
+            return
+        authorization = request.fields.get(b"authorization")
+        snapshot = self.snapshots.current
+        if snapshot is None:
+            read_token(authorization)
+            snapshot = await self.snapshots.ready(self._settings.hold)
+        grant = authenticate(authorization, snapshot.tokens)
+        request.grant_id = grant.id
+        authorize(grant, row.rule)
+        self.usage.note(grant.id)
+        if row.owner is Owner.WORKER:
+            await self.scorer.handle(request)
+        elif row.owner is Owner.GATEWAY:
+            await self._own(request)
+        elif row.owner is Owner.CONTROLLER:
+            await self._proxy.handle(request, str(self._paths.controller_socket), "controller", grant)
+        else:
+            await self._proxy.handle(request, str(self._paths.mlflow_socket), "MLflow server", grant)
+
+    async def _own(self, request: Request) -> None:
+        if request.method not in {"GET", "HEAD"}:
+            raise MethodNotAllowed("this address takes GET only", details={"allow": ["GET", "HEAD"]})
+        if request.path == "/health":
+            await request.reply_json(self._health())
+        elif request.path == "/metrics":
+            await request.reply(200, [(b"content-type", CONTENT_TYPE)], self._metrics())
+        else:
+            await request.reply_json(_DISCOVERY)
+
+    def _health(self) -> dict[str, Any]:
+        return {
+            "status": "ok",
+            "instance_id": self._instance.instance_id,
+            "gateway": "stopping" if self.stop.is_set() else "running",
+            "controller": self._controller(),
+            "routes": self.snapshots.number,
+        }
+
+    def _controller(self) -> str:
+        if self.snapshots.answering:
+            return "running"
+        return "starting" if self.partner.alive else "stopped"
+
+    def _metrics(self) -> bytes:
+        gauges = {
+            "modelserve_route_table": ("Number of the route table in force.", float(self.snapshots.number)),
+            "modelserve_controller_up": ("1 while the controller answers.", float(self.snapshots.answering)),
+            "modelserve_body_bytes_held": ("Bytes of scoring bodies in memory.", float(self.scorer.bodies.held)),
+        }
+        return self.metrics.render(self.scorer.lanes.all(), gauges)
+
+    # ------------------------------------------------------------------------------------------------ private face
+    async def _private(self, request: Request) -> None:
+        address = (request.method, request.raw_path)
+        if address == ("GET", b"/internal/health"):
+            await request.reply_json(
+                {
+                    "daemon": "gateway",
+                    "instance_id": self._instance.instance_id,
+                    "nonce": self._instance.nonce,
+                    "pid": self._pid,
+                    "started_at": int(self._started_at * 1000),
+                    "state": "stopping" if self.stop.is_set() else "running",
+                }
+            )
+        elif address == ("POST", b"/internal/stop"):
+            await request.reply_json({"state": "stopping"}, 202)
+            self.stop.set()
+        else:
+            raise NotFound("the private socket knows GET /internal/health and POST /internal/stop")

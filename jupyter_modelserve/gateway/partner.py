@@ -1,0 +1,100 @@
+"""Keeps the controller alive: a free lock means that it died, and then it is started again (architecture §1)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable
+from typing import Final
+
+from jupyter_modelserve.locks import is_held
+from jupyter_modelserve.settings import Paths
+
+_PERIOD: Final = 1.0
+_SETTLED: Final = 60.0
+_START: Final = 30.0
+"""A controller that was spawned may take this long until it holds its lock (Python has to import it)."""
+_PAUSES: Final = (1.0, 2.0, 5.0, 10.0, 30.0)
+_logger = logging.getLogger(__name__)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process *pid* that we spawned still runs; reaps it when it is our child and has ended."""
+    if pid <= 0:
+        return False
+    try:
+        return os.waitpid(pid, os.WNOHANG) == (0, 0)
+    except ChildProcessError:
+        pass
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return False
+    return True
+
+
+def _spawn(paths: Paths) -> int:
+    from jupyter_modelserve.launcher import spawn_controller
+
+    return spawn_controller(paths)
+
+
+class Partner:
+    """Looks after the controller of an instance.
+
+    Args:
+        spawn: starts a controller and returns its process id.
+        clock: seconds that only grow.
+    """
+
+    def __init__(
+        self, paths: Paths, spawn: Callable[[Paths], int] = _spawn, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._paths = paths
+        self._spawn = spawn
+        self._clock = clock
+        self._pid = 0
+        self._spawned_at = 0.0
+        self._attempts = 0
+        self.alive = False
+
+    def wanted(self) -> bool:
+        """Look once: whether a controller should be spawned now."""
+        self.alive = is_held(self._paths.lock("controller"))
+        now = self._clock()
+        if self.alive:
+            if self._pid:
+                is_alive(self._pid)  # reap a spawned one that lost the race for the lock
+            if now - self._spawned_at > _SETTLED:
+                self._attempts = 0
+            return False
+        if self._paths.stopping_file.exists():
+            return False
+        if not self._attempts:
+            return True
+        if is_alive(self._pid) and now - self._spawned_at < _START:
+            return False
+        return now - self._spawned_at >= _PAUSES[min(self._attempts, len(_PAUSES)) - 1]
+
+    async def look(self) -> None:
+        """Look once and spawn when needed; pauses of 1, 2, 5, 10, 30 s between attempts that fail."""
+        if not self.wanted():
+            return
+        self._spawned_at = self._clock()
+        self._attempts += 1
+        _logger.warning("the controller does not run; starting it (attempt %d)", self._attempts)
+        try:
+            self._pid = await asyncio.to_thread(self._spawn, self._paths)
+        except Exception:
+            self._pid = 0
+            _logger.exception("the controller could not be started")
+
+    async def run(self) -> None:
+        """Look once a second."""
+        while True:
+            await self.look()
+            await asyncio.sleep(_PERIOD)

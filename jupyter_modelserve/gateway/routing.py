@@ -1,0 +1,200 @@
+"""Which workers answer an address: pure functions over a :class:`~jupyter_modelserve.types.RouteTable`.
+
+No clock, no sockets and an injectable random source, so that every case is a line in a test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, Protocol
+
+from jupyter_modelserve.errors import MethodNotAllowed, NotFound, Unavailable
+from jupyter_modelserve.names import STAGES, SegmentKind, canonical_stage, parse_segment
+from jupyter_modelserve.types import RouteEntity, RouteModel, RouteTable, RouteTarget, VersionState
+
+_SHOWN: Final = 10
+_REMEMBERED: Final = 256
+_RETRY: Final = {VersionState.FAILED: 30, VersionState.UNLOADING: 5, VersionState.BUILDING: 10}
+_FORMS: Final = {
+    "model": "/model/<name>/<version, stage or alias>/invocations",
+    "model-endpoint": "/model-endpoint/<name>/<stage>/invocations",
+    "serving-endpoints": "/serving-endpoints/<endpoint>/invocations",
+}
+
+
+class Random(Protocol):
+    """The one call that splitting needs of ``random.Random``."""
+
+    def random(self) -> float:
+        """A number in [0, 1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringAddress:
+    """A parsed scoring path. ``name`` is a model, or an endpoint when ``segment`` is ``None``."""
+
+    name: str
+    segment: str | None
+    stage_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a request goes: at least one target, all of the same version. ``entity`` is what answers by name."""
+
+    targets: tuple[RouteTarget, ...]
+    model: str
+    version: str
+    entity: str
+    endpoint: str = ""
+
+
+@lru_cache(_REMEMBERED)
+def parse(path: str, method: str) -> ScoringAddress:
+    """Read a decoded scoring path; one trailing slash is tolerated.
+
+    Raises:
+        NotFound: it has another form; the message shows the right one.
+        MethodNotAllowed: the method is not POST.
+    """
+    family, *parts = path.removesuffix("/").split("/")[1:]
+    wanted = 2 if family == "serving-endpoints" else 3
+    if len(parts) != wanted or parts[-1] != "invocations" or not all(parts):
+        raise NotFound(f"there is nothing at this address; scoring is POST {_FORMS[family]}")
+    if method != "POST":
+        raise MethodNotAllowed("scoring addresses take POST only", details={"allow": ["POST"]})
+    if family == "serving-endpoints":
+        return ScoringAddress(parts[0], None)
+    return ScoringAddress(parts[0], parts[1], stage_only=family == "model-endpoint")
+
+
+def resolve(table: RouteTable, address: ScoringAddress, rng: Random) -> Route:
+    """The route of an address.
+
+    Raises:
+        NotFound: unknown model, version, alias, stage or endpoint; the message names what is served instead.
+        Unavailable: known, but nothing is ready; the message says why.
+    """
+    if address.segment is None:
+        return _resolve_endpoint(table, address.name, rng)
+    model = table.models.get(address.name)
+    if model is None:
+        served = _listed(table.models, "models")
+        raise NotFound(f"no endpoint serves a model named {address.name!r}; {served}", details={"model": address.name})
+    version = _version_of(address, model)
+    return Route(_targets(table, address.name, model, version), address.name, version, address.name)
+
+
+def _version_of(address: ScoringAddress, model: RouteModel) -> str:
+    name, text = address.name, address.segment or ""
+    segment = parse_segment(name, text)
+    if address.stage_only:
+        stage = canonical_stage(text)
+        if stage is None:
+            raise NotFound(f"{text!r} is not a stage; the stages are {', '.join(STAGES)}", details={"model": name})
+        return _named(name, "stage", stage, model.stages, model)
+    if segment.kind is SegmentKind.VERSION:
+        if segment.value not in model.versions:
+            text = f"version {segment.value} of {name!r} is not served; {_served(model)}"
+            raise NotFound(text, details={"model": name})
+        return segment.value
+    if segment.kind is SegmentKind.STAGE:
+        return _named(name, "stage", segment.value, model.stages, model)
+    return _named(name, "alias", segment.value, model.aliases, model)
+
+
+def _named(name: str, kind: str, value: str, known: dict[str, str], model: RouteModel) -> str:
+    version = known.get(value)
+    if version is None:
+        text = f"no served version of {name!r} has the {kind} {value!r}; {_served(model)}"
+        raise NotFound(text, details={"model": name})
+    if version not in model.versions:
+        raise NotFound(
+            f"the {kind} {value!r} of {name!r} names version {version}, which no endpoint serves; {_served(model)}",
+            details={"model": name, "version": version},
+        )
+    return version
+
+
+def _targets(table: RouteTable, name: str, model: RouteModel, version: str) -> tuple[RouteTarget, ...]:
+    entry = model.versions[version]
+    found = tuple(table.targets[each] for each in entry.targets if each in table.targets)
+    if found:
+        return found
+    why = f": {entry.message}" if entry.message else ""
+    raise Unavailable(
+        f"version {version} of {name!r} is not ready ({entry.state.value}){why}",
+        details={"model": name, "version": version, "state": entry.state.value},
+        retry_after_s=_RETRY.get(entry.state, 1),
+    )
+
+
+def _resolve_endpoint(table: RouteTable, name: str, rng: Random) -> Route:
+    entities = table.endpoints.get(name)
+    if entities is None:
+        served = _listed(table.endpoints, "endpoints")
+        raise NotFound(f"there is no endpoint named {name!r}; {served}", details={"endpoint": name})
+    routes = [(each.traffic, route) for each in entities if each.traffic > 0 and (route := _try(table, name, each))]
+    if not routes:
+        raise _none_ready(table, name, entities)
+    return routes[0][1] if len(routes) == 1 else split(routes, rng)
+
+
+def split(routes: Sequence[tuple[int, Route]], rng: Random) -> Route:
+    """One of *routes*, each as often as its weight says."""
+    point = rng.random() * sum(weight for weight, _ in routes)
+    for weight, route in routes:
+        point -= weight
+        if point < 0:
+            return route
+    return routes[-1][1]
+
+
+def _try(table: RouteTable, endpoint: str, entity: RouteEntity) -> Route | None:
+    model = table.models.get(entity.model)
+    if entity.version is None or model is None or entity.version not in model.versions:
+        return None
+    try:
+        targets = _targets(table, entity.model, model, entity.version)
+    except Unavailable:
+        return None
+    return Route(targets, entity.model, entity.version, entity.name or entity.model, endpoint)
+
+
+def _none_ready(table: RouteTable, name: str, entities: Sequence[RouteEntity]) -> Unavailable:
+    reasons, waits = [], []
+    for each in entities:
+        model = table.models.get(each.model)
+        entry = model.versions.get(each.version) if model is not None and each.version is not None else None
+        label = each.name or each.model
+        if each.traffic <= 0:
+            reasons.append(f"{label} has no traffic")
+        elif each.message:
+            reasons.append(f"{label}: {each.message}")
+        elif entry is None:
+            reasons.append(f"{label} has no version to serve yet")
+        else:
+            why = f" ({entry.message})" if entry.message else ""
+            reasons.append(f"{label} version {each.version} is {entry.state.value}{why}")
+        if entry is not None:
+            waits.append(_RETRY.get(entry.state, 1))
+    text = "; ".join(reasons) or "it has no served entities"
+    return Unavailable(
+        f"endpoint {name!r} is not ready: {text}", details={"endpoint": name}, retry_after_s=min(waits, default=1)
+    )
+
+
+def _served(model: RouteModel) -> str:
+    names = sorted(model.versions, key=lambda each: (len(each), each))
+    names += [f"@{each}" for each in sorted(model.aliases)] + sorted(model.stages)
+    return _listed(names, "")
+
+
+def _listed(names: Iterable[str], what: str) -> str:
+    shown = list(names)
+    if not shown:
+        return f"no {what} are served".replace("  ", " ") if what else "nothing of it is served"
+    more = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
+    return f"served {what + ' ' if what else ''}are {', '.join(shown[:_SHOWN])}{more}"

@@ -1,0 +1,141 @@
+"""Workers that die, lie or move: what is repeated, what is not, and what the caller is told."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.contract.gateway.conftest import Ask
+from tests.contract.gateway.fakes import SCORE, Got, House, answer, post
+
+
+async def hang_up(got: Got) -> None:
+    """Die before the answer."""
+
+
+def hang_up_once() -> tuple[list[bytes], object]:
+    seen: list[bytes] = []
+
+    async def handler(got: Got) -> bytes | None:
+        seen.append(got.body)
+        return None if len(seen) == 1 else answer(b"2")
+
+    return seen, handler
+
+
+async def test_a_lost_connection_is_replayed_once_on_the_same_worker(house: House, ask: Ask) -> None:
+    seen, house.workers["w1"].handler = hang_up_once()  # type: ignore[assignment]
+    got = await ask(post(SCORE, b"[7]"))
+    assert (got.status, got.body) == (200, b"2")
+    assert seen == [b"[7]", b"[7]"]
+
+
+async def test_a_lost_connection_is_replayed_on_another_worker_when_there_is_one(house: House, ask: Ask) -> None:
+    async def fine(got: Got) -> bytes:
+        return answer(b'"second"')
+
+    house.workers["w1"].handler = hang_up
+    await house.worker("w2", fine)
+    await house.publish(2, house.target("w1"), house.target("w2"))
+    answers = [await ask(post(SCORE)) for _ in range(20)]
+    assert {(each.status, each.body) for each in answers} == {(200, b'"second"')}
+    assert len(house.workers["w1"].got) <= 3  # ejected after a loss, for 1 s, 2 s …
+
+
+async def test_two_losses_are_502_and_nothing_is_sent_a_third_time(house: House, ask: Ask) -> None:
+    house.workers["w1"].handler = hang_up
+    got = await ask(post(SCORE))
+    assert (got.status, got.json()["error_code"], got.headers["retry-after"]) == (502, "REPLICA_LOST", "1")
+    assert len(house.workers["w1"].got) == 2
+
+
+async def test_an_answer_that_breaks_off_after_its_head_is_never_repeated_or_completed(house: House, ask: Ask) -> None:
+    async def half(got: Got) -> None:
+        got.writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf")
+        await got.writer.drain()
+
+    house.workers["w1"].handler = half
+    with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+        await ask(post(SCORE))
+    assert len(house.workers["w1"].got) == 1
+
+
+async def test_nonsense_from_a_worker_is_502(house: House, ask: Ask) -> None:
+    async def nonsense(got: Got) -> bytes:
+        return b"SSH-2.0-OpenSSH\r\n\r\n"
+
+    house.workers["w1"].handler = nonsense
+    got = await ask(post(SCORE))
+    assert (got.status, got.json()["error_code"]) == (502, "REPLICA_LOST")
+
+
+async def test_a_wrong_key_sends_the_request_to_the_next_target(house: House, ask: Ask) -> None:
+    async def misdirected(got: Got) -> bytes:
+        return answer(b"{}", 421)
+
+    house.workers["w1"].handler = misdirected
+    await house.worker("w2")
+    await house.publish(2, house.target("w1"), house.target("w2"))
+    for _ in range(10):
+        assert (await ask(post(SCORE))).status == 200
+
+
+async def test_an_unreachable_worker_is_waited_for_briefly(house: House, ask: Ask) -> None:
+    fake = house.workers["w1"]
+    await fake.stop()
+    waiting = asyncio.create_task(ask(post(SCORE)))
+    await asyncio.sleep(0.2)
+    assert not waiting.done()
+    await fake.start()
+    assert (await waiting).status == 200
+
+
+async def test_a_worker_that_stays_away_is_503_with_retry_after(house: House, ask: Ask) -> None:
+    await house.workers["w1"].stop()
+    got = await ask(post(SCORE))
+    assert (got.status, got.headers["retry-after"]) == (503, "1")
+    assert "being restarted" in got.json()["message"]
+
+
+async def test_a_killed_worker_costs_no_request_when_another_is_there(house: House, ask: Ask) -> None:
+    async def slowly(got: Got) -> bytes:
+        await asyncio.sleep(0.01)
+        return answer()
+
+    house.workers["w1"].handler = slowly
+    await house.worker("w2", slowly)
+    await house.publish(2, house.target("w1", queue=100), house.target("w2", queue=100))
+    requests = [asyncio.create_task(ask(post(SCORE))) for _ in range(100)]
+    async with asyncio.timeout(10):
+        while not house.workers["w1"].got:
+            await asyncio.sleep(0.001)
+    await house.workers["w1"].stop()
+    assert {each.status for each in await asyncio.gather(*requests)} == {200}
+
+
+async def test_requests_waiting_for_a_vanished_target_go_to_its_successor(house: House, ask: Ask) -> None:
+    """A version changes hands while requests wait: none fails, and the old worker sees no new one after the ack."""
+    entered, release = asyncio.Event(), asyncio.Event()
+
+    async def stuck(got: Got) -> bytes:
+        entered.set()
+        await release.wait()
+        return answer(b"1")
+
+    async def successor(got: Got) -> bytes:
+        return answer(b"2")
+
+    house.workers["w1"].handler = stuck
+    await house.worker("w2", successor)
+    await house.publish(2, house.target("w1", concurrency=1, queue=10))
+    requests = [asyncio.create_task(ask(post(SCORE))) for _ in range(5)]
+    await entered.wait()
+    await house.publish(3, house.target("w2"))
+    done, _ = await asyncio.wait(requests, timeout=5)
+    await asyncio.sleep(0)
+    release.set()
+    bodies = sorted([(await each).body for each in requests])
+    assert bodies == [b"1", b"2", b"2", b"2", b"2"]
+    assert len(house.workers["w1"].got) == 1
+    del done
