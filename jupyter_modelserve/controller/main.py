@@ -31,11 +31,12 @@ from jupyter_modelserve.controller.parts import Controller, local_user
 from jupyter_modelserve.controller.registry.watch import ChangeWatch
 from jupyter_modelserve.controller.store import tokens
 from jupyter_modelserve.controller.store.database import Database
-from jupyter_modelserve.launcher import identity, spawning
+from jupyter_modelserve.launcher import identity
+from jupyter_modelserve.launcher.partner import Partner
+from jupyter_modelserve.launcher.spawning import spawn_gateway
 from jupyter_modelserve.settings import Paths, Settings
 from jupyter_modelserve.types import Instance
 
-PARTNER_INTERVAL = 1.0
 STOP_GRACE = 5.0
 log = logging.getLogger("jupyter_modelserve.controller")
 
@@ -48,7 +49,7 @@ def main() -> None:
     paths.create()
     os.umask(0o077)
     lock = locks.take(paths.lock("controller"))
-    if lock is None:
+    if lock is None or paths.stopping_file.exists():
         sys.exit(0)
     instance = identity.read(paths)
     if instance is None:
@@ -75,12 +76,13 @@ async def serve(paths: Paths, instance: Instance) -> None:
         asyncio.create_task(child.run(), name="mlflow"),
         asyncio.create_task(ChangeWatch(database.engine, endpoints.wake_all).run(), name="watch"),
         asyncio.create_task(_wake_on_acknowledgement(publication, endpoints), name="acknowledgements"),
-        asyncio.create_task(_keep_partner(paths, controller), name="partner"),
+        asyncio.create_task(Partner(paths, "gateway", spawn_gateway).run(), name="partner"),
     ]
     try:
         await _listen(controller)
     finally:
         await endpoints.close()
+        background.pop().cancel()  # the partner: nobody is brought back from here on
         if controller.stop_replicas:
             await _stop_replicas(engine)
         for task in background:
@@ -126,17 +128,6 @@ async def _wake_on_acknowledgement(publication: Publication, endpoints: Endpoint
         await publication.acknowledged_changed.wait(seen, 60)
         seen = publication.acknowledged_changed.count
         endpoints.wake_all()
-
-
-async def _keep_partner(paths: Paths, controller: Controller) -> None:
-    """Bring the gateway back when its lock is free; ``down`` leaves a mark that forbids it."""
-    while True:
-        await asyncio.sleep(PARTNER_INTERVAL)
-        if controller.stopping.is_set() or paths.stopping_file.exists() or locks.is_held(paths.lock("launch")):
-            continue
-        if not locks.is_held(paths.lock("gateway")):
-            log.warning("the gateway is gone; starting it")
-            await asyncio.to_thread(spawning.spawn_gateway, paths)
 
 
 async def _stop_replicas(engine: Engine) -> None:

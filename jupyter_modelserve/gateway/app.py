@@ -17,12 +17,13 @@ from jupyter_modelserve.gateway.auth import authenticate, authorize, read_token
 from jupyter_modelserve.gateway.guard import HostGuard, decode_path
 from jupyter_modelserve.gateway.log import AccessLog
 from jupyter_modelserve.gateway.metrics import CONTENT_TYPE, Metrics
-from jupyter_modelserve.gateway.partner import Partner
 from jupyter_modelserve.gateway.proxy import Proxy
 from jupyter_modelserve.gateway.request import ClientGone, Receive, Request, Send
 from jupyter_modelserve.gateway.scoring import AnswerBroken, Scorer
 from jupyter_modelserve.gateway.snapshot import Snapshots
 from jupyter_modelserve.gateway.usage import Usage
+from jupyter_modelserve.launcher.partner import Partner
+from jupyter_modelserve.launcher.spawning import spawn_controller
 from jupyter_modelserve.settings import Paths, Settings
 from jupyter_modelserve.types import Instance
 
@@ -42,7 +43,7 @@ class Gateway:
         self._pid = pid
         self._started_at = time.time()
         self.stop = asyncio.Event()
-        self.partner = Partner(paths)
+        self.partner = Partner(paths, "controller", spawn_controller)
         self.usage = Usage(str(paths.controller_socket))
         self.log = AccessLog(paths.logs / "gateway-access.log", settings.log_limit)
         self.metrics = Metrics(self._started_at)

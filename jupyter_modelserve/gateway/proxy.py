@@ -48,12 +48,25 @@ class Proxy:
     async def handle(self, request: Request, socket: str, who: str, grant: TokenGrant) -> None:
         """Forward one request to the unix *socket* of *who*.
 
+        A read whose answer had not begun when *who* died is asked again; anything else must not be sent twice.
+
         Raises:
             Unavailable: nobody listened within the hold time.
             BadGateway: it hung up before it answered.
             DeadlineExceeded: it did not answer, or the caller's body stopped.
             AnswerBroken: it hung up in the middle of its answer.
         """
+        repeatable = request.method in {"GET", "HEAD"} and not request.has_body
+        for last in (not repeatable, True):
+            try:
+                await self._forward(request, socket, who, grant)
+            except BadGateway:
+                if last:
+                    raise
+            else:
+                return
+
+    async def _forward(self, request: Request, socket: str, who: str, grant: TokenGrant) -> None:
         connection = await self._connect(socket, who)
         pump: asyncio.Task[None] | None = None
         try:

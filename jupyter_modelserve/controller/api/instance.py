@@ -22,6 +22,8 @@ from jupyter_modelserve.controller.store import knowledge, tokens
 from jupyter_modelserve.errors import InvalidParameter, NotFound
 from jupyter_modelserve.types import DaemonStatus, InstanceStatus, Model, Scope, to_json
 
+SETTLE = 2.0
+"""Seconds to wait until the gateway knows a change of tokens, so that a new one works when it is shown."""
 LONGEST_LIFETIME = 10 * 365 * 24 * 3600
 operations = Operations(API)
 
@@ -143,6 +145,7 @@ async def create_token(request: Request, body: dict[str, Any] = Body()) -> JSONR
     comment = str(body.get("comment", ""))[:200]
     token, info = await controller.database.run(tokens.create, caller.principal, comment, scopes, lifetime)
     await controller.publication.refresh_tokens()
+    await controller.publication.settle(SETTLE)
     return JSONResponse({"token": token, "info": to_json(info)}, headers={"cache-control": "no-store"})
 
 
@@ -153,4 +156,5 @@ async def revoke_token(request: Request, token_id: str) -> Response:
     controller = _controller(request)
     await controller.database.run(tokens.revoke, token_id)
     await controller.publication.refresh_tokens()
+    await controller.publication.settle(SETTLE)
     return Response(status_code=204)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
+from urllib.parse import unquote
 
 from fastapi import FastAPI, Request
 from starlette.routing import BaseRoute
@@ -33,10 +34,10 @@ def caller_of(request: Request) -> Caller:
     Raises:
         Unauthenticated: no principal was set.
     """
-    principal = request.headers.get("x-modelserve-principal", "")
+    principal = unquote(request.headers.get("x-modelserve-principal", ""))
     if not principal:
         raise Unauthenticated("a token is needed: send `Authorization: Bearer ms_…`")
-    scopes = frozenset(Scope(each) for each in request.headers.get("x-modelserve-scopes", "").split())
+    scopes = frozenset(Scope(each) for each in request.headers.get("x-modelserve-scopes", "").split(",") if each)
     return Caller(principal, scopes)
 
 

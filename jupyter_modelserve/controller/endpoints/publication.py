@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -89,6 +90,17 @@ class Publication:
         if number != self.acknowledged:
             self.acknowledged = number
             self.acknowledged_changed.notify()
+
+    async def settle(self, seconds: float) -> bool:
+        """Wait until the gateway serves the newest table; false when it does not within *seconds*."""
+        wanted = self.number
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        while self.acknowledged < wanted:
+            seen = self.acknowledged_changed.count
+            if self.acknowledged < wanted and not await self.acknowledged_changed.wait(seen, until - loop.time()):
+                return False
+        return True
 
     async def _announce(self) -> None:
         if self._recovering:

@@ -14,7 +14,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _SECRET = re.compile(r"(_TOKEN|_PASSWORD|_SECRET|_KEY)$|^(MODELSERVE_|MLFLOW_TRACKING_|MLFLOW_REGISTRY_|DATABRICKS_)")
-_UNWANTED = frozenset({"PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "PYTHONSTARTUP", "__PYVENV_LAUNCHER__"})
+_UNWANTED = frozenset(
+    {"PYTHONPATH", "PYTHONSAFEPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "PYTHONSTARTUP", "__PYVENV_LAUNCHER__"}
+)
 
 _children: dict[int, tuple[subprocess.Popen[bytes], threading.Thread]] = {}
 """Every replica that this process started, shared by its engines; kept after the end for the exit code."""

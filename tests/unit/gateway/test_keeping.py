@@ -19,9 +19,9 @@ import pytest
 
 from jupyter_modelserve.gateway.log import AccessLog
 from jupyter_modelserve.gateway.metrics import Metrics, escape
-from jupyter_modelserve.gateway.partner import Partner, is_alive
 from jupyter_modelserve.gateway.request import Request
 from jupyter_modelserve.gateway.usage import Usage
+from jupyter_modelserve.launcher.partner import Partner, is_alive
 from jupyter_modelserve.locks import is_held
 from jupyter_modelserve.settings import Paths
 
@@ -131,7 +131,7 @@ async def test_a_free_lock_spawns_the_controller_and_back_off_grows(paths: Paths
         spawned.append(clock.now)
         return 0  # it ends at once
 
-    partner = Partner(paths, spawn, clock)
+    partner = Partner(paths, "controller", spawn, clock)
     for _ in range(60):
         await partner.look()
         clock.now += 1.0
@@ -142,7 +142,7 @@ async def test_a_held_lock_or_the_stopping_file_spawns_nothing(paths: Paths) -> 
     def spawn(given: Paths) -> int:
         raise AssertionError
 
-    partner = Partner(paths, spawn)
+    partner = Partner(paths, "controller", spawn)
     paths.stopping_file.touch()
     await partner.look()
     states = [partner.alive]
@@ -163,7 +163,7 @@ async def test_a_controller_that_is_still_starting_is_not_started_twice(paths: P
         children.append(child)
         return child.pid
 
-    partner = Partner(paths, spawn, clock)
+    partner = Partner(paths, "controller", spawn, clock)
     for _ in range(10):
         await partner.look()
         clock.now += 1.0
@@ -180,7 +180,7 @@ async def test_a_failing_launcher_is_logged_and_tried_again(paths: Paths, caplog
     def spawn(given: Paths) -> int:
         raise OSError("no more processes")
 
-    partner = Partner(paths, spawn)
+    partner = Partner(paths, "controller", spawn)
     await partner.look()
     assert "could not be started" in caplog.text
 

@@ -1,4 +1,4 @@
-"""Keeps the controller alive: a free lock means that it died, and then it is started again (architecture §1)."""
+"""Keeps the other daemon alive: a free lock means that it died, and then it is started again (architecture §1)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jupyter_modelserve.settings import Paths
 _PERIOD: Final = 1.0
 _SETTLED: Final = 60.0
 _START: Final = 30.0
-"""A controller that was spawned may take this long until it holds its lock (Python has to import it)."""
+"""A daemon that was spawned may take this long until it holds its lock (Python has to import it)."""
 _PAUSES: Final = (1.0, 2.0, 5.0, 10.0, 30.0)
 _logger = logging.getLogger(__name__)
 
@@ -37,24 +37,24 @@ def is_alive(pid: int) -> bool:
     return True
 
 
-def _spawn(paths: Paths) -> int:
-    from jupyter_modelserve.launcher import spawn_controller
-
-    return spawn_controller(paths)
-
-
 class Partner:
-    """Looks after the controller of an instance.
+    """Looks after the other daemon of an instance.
 
     Args:
-        spawn: starts a controller and returns its process id.
+        daemon: ``gateway`` or ``controller``.
+        spawn: starts it and returns its process id.
         clock: seconds that only grow.
     """
 
     def __init__(
-        self, paths: Paths, spawn: Callable[[Paths], int] = _spawn, clock: Callable[[], float] = time.monotonic
+        self,
+        paths: Paths,
+        daemon: str,
+        spawn: Callable[[Paths], int],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._paths = paths
+        self._daemon = daemon
         self._spawn = spawn
         self._clock = clock
         self._pid = 0
@@ -63,8 +63,8 @@ class Partner:
         self.alive = False
 
     def wanted(self) -> bool:
-        """Look once: whether a controller should be spawned now."""
-        self.alive = is_held(self._paths.lock("controller"))
+        """Look once: whether it should be spawned now."""
+        self.alive = is_held(self._paths.lock(self._daemon))
         now = self._clock()
         if self.alive:
             if self._pid:
@@ -72,7 +72,7 @@ class Partner:
             if now - self._spawned_at > _SETTLED:
                 self._attempts = 0
             return False
-        if self._paths.stopping_file.exists():
+        if self._paths.stopping_file.exists() or is_held(self._paths.lock("launch")):
             return False
         if not self._attempts:
             return True
@@ -86,12 +86,12 @@ class Partner:
             return
         self._spawned_at = self._clock()
         self._attempts += 1
-        _logger.warning("the controller does not run; starting it (attempt %d)", self._attempts)
+        _logger.warning("the %s does not run; starting it (attempt %d)", self._daemon, self._attempts)
         try:
             self._pid = await asyncio.to_thread(self._spawn, self._paths)
         except Exception:
             self._pid = 0
-            _logger.exception("the controller could not be started")
+            _logger.exception("the %s could not be started", self._daemon)
 
     async def run(self) -> None:
         """Look once a second."""

@@ -1,0 +1,101 @@
+"""The commands and their options. docs/reference/cli.md is generated from this."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Callable
+from typing import Final
+
+Run = Callable[[argparse.Namespace], int]
+PROG: Final = "jupyter modelserve"
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def build() -> argparse.ArgumentParser:
+    """The whole parser; every command carries ``run``, which returns the exit code."""
+    parser = argparse.ArgumentParser(prog=PROG, description="Register, serve and score models on this machine.")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _up(commands.add_parser("up", help="start what is not running", description="Start the instance."))
+    _down(commands.add_parser("down", help="stop everything", description="Stop the instance with all that it runs."))
+    _status(commands.add_parser("status", help="show what runs", description="Show the instance and its endpoints."))
+    _logs(commands.add_parser("logs", help="show logs", description="Show logs of the instance or of an endpoint."))
+    _doctor(
+        commands.add_parser("doctor", help="look for problems", description="Look for problems and say what to do.")
+    )
+    _token(commands.add_parser("token", help="show and manage tokens", description="Show and manage tokens."))
+    return parser
+
+
+def _lazily(module: str, function: str) -> Run:
+    # A command's module is imported when the command runs: `--help` and `status` stay fast.
+    def run(arguments: argparse.Namespace) -> int:
+        return int(getattr(importlib.import_module(f"jupyter_modelserve.cli.{module}"), function)(arguments))
+
+    return run
+
+
+def _up(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--port", type=int, help="port on 127.0.0.1; chosen once and kept when left out")
+    parser.add_argument("--timeout", type=float, default=60, help="seconds to wait (default: 60)")
+    parser.set_defaults(run=_lazily("lifecycle", "up"))
+
+
+def _down(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--timeout", type=float, default=30, help="seconds until what remains is killed (default: 30)")
+    parser.set_defaults(run=_lazily("lifecycle", "down"))
+
+
+def _status(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON for programs")
+    parser.set_defaults(run=_lazily("status", "status"))
+
+
+def _logs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "name", nargs="?", help="gateway, controller, mlflow or the name of an endpoint; all three logs when left out"
+    )
+    parser.add_argument("-n", "--lines", type=_count, default=50, help="how many lines (default: 50)")
+    parser.add_argument("-f", "--follow", action="store_true", help="go on showing new lines until interrupted")
+    parser.set_defaults(run=_lazily("logs", "logs"))
+
+
+def _doctor(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_lazily("doctor", "doctor"))
+
+
+def _token(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_lazily("token", "show"))
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    show = commands.add_parser("show", help="print your own token (the default)", description="Print your own token.")
+    show.set_defaults(run=_lazily("token", "show"))
+    create = commands.add_parser(
+        "create", help="make a token for another program", description="Make a token; its secret is printed once."
+    )
+    create.add_argument("--comment", default="", help="what it is for")
+    create.add_argument(
+        "--lifetime", type=duration, help="such as 12h, 30d or a number of seconds; for ever if left out"
+    )
+    create.add_argument("--scope", choices=("all", "score"), default="all", help="what it may do (default: all)")
+    create.set_defaults(run=_lazily("token", "create"))
+    listing = commands.add_parser("list", help="list tokens", description="List your tokens without their secrets.")
+    listing.set_defaults(run=_lazily("token", "listing"))
+    revoke = commands.add_parser(
+        "revoke", help="revoke a token", description="Revoke a token; it stops working at once."
+    )
+    revoke.add_argument("id", help="the token's id, from `token list`")
+    revoke.set_defaults(run=_lazily("token", "revoke"))
+
+
+def duration(text: str) -> int:
+    """Seconds of ``90``, ``90s``, ``15m``, ``12h`` or ``30d``."""
+    number, unit = (text[:-1], _UNITS[text[-1]]) if text[-1:] in _UNITS else (text, 1)
+    if not (number.isascii() and number.isdigit()) or int(number) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration; use for example 90s, 15m, 12h or 30d")
+    return int(number) * unit
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of lines")
+    return int(text)

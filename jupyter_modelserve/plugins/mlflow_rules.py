@@ -1,0 +1,83 @@
+"""Which of MLflow's addresses are served, as one pure function: default deny.
+
+MLflow's server does much more than tracking and registry: it calls model providers with stored secrets (AI gateway,
+assistant, prompt optimisation, online scoring), runs jobs, and posts to addresses that a caller names (webhooks). All
+of that would run with the rights of the local user, so only what is listed here is answered.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from jupyter_modelserve.addresses import Owner, find
+
+SERVED: Final = frozenset(
+    {
+        "artifacts",
+        "datasets",
+        "experiments",
+        "get-trace-artifact",
+        "issues",
+        "label-schemas",
+        "logged-models",
+        "metrics",
+        "model-versions",
+        "registered-models",
+        "review-queues",
+        "runs",
+        "scorers",
+        "server-info",
+        "traces",
+    }
+)
+"""The segment behind ``…/mlflow/``: rows and files of tracking and registry."""
+
+_REFUSED: Final = frozenset(
+    {
+        ("issues", "invoke"),
+        ("runs", "create-promptlab-run"),
+        ("scorers", "online-config"),
+        ("scorers", "online-configs"),
+    }
+)
+"""Operations below a served segment that call a model provider or run code."""
+
+_SERVER_SIDE_SCHEMES: Final = frozenset({"", "file", "http", "https", "ftp", "sftp"})
+
+
+def is_served(path: str) -> bool:
+    """Whether *path* (percent-decoded) is one of MLflow's that we answer."""
+    if path == "/health":
+        return True
+    row = find(path)
+    if row is None or row.owner is not Owner.MLFLOW:
+        return False
+    if not row.path.endswith("/mlflow/"):
+        return True
+    segments = path.removeprefix(row.path).split("/")
+    return segments[0] in SERVED and tuple(segments[:2]) not in _REFUSED
+
+
+def location_problem(location: str) -> str | None:
+    """Why an experiment may not keep its artifacts at *location*, or ``None``.
+
+    MLflow's server lists the files of such a place itself: with a local path a token would read any directory of
+    this user's, with a web address it would reach any host.
+    """
+    scheme = location.partition(":")[0].lower() if ":" in location else ""
+    if scheme not in _SERVER_SIDE_SCHEMES:
+        return None
+    return (
+        f"artifact_location with the scheme {scheme or 'file'!r} is not allowed here; leave it out, and the artifacts "
+        "are kept by this server"
+    )
+
+
+def tag_problem(key: str) -> str | None:
+    """Why a registered model may not have the tag *key*, or ``None``.
+
+    MLflow takes a model with ``mlflow.prompt.*`` for a prompt and hides it from every model search.
+    """
+    if key.lower().startswith("mlflow.prompt."):
+        return f"tag {key[:80]!r} is reserved: it would hide the model from every search; choose another key"
+    return None

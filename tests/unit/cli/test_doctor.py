@@ -1,0 +1,136 @@
+"""Each check of ``doctor``: it sees what it is there for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from jupyter_modelserve import locks
+from jupyter_modelserve.cli import main
+from jupyter_modelserve.cli.checks import machine, state
+from jupyter_modelserve.cli.checks.finding import Level
+from jupyter_modelserve.launcher import identity
+from jupyter_modelserve.settings import Paths
+
+
+@pytest.fixture
+def paths(monkeypatch: pytest.MonkeyPatch) -> Iterator[Paths]:
+    home = Path(tempfile.mkdtemp(prefix="ms-"))
+    monkeypatch.setenv("MODELSERVE_HOME", str(home))
+    found = Paths(home)
+    found.create()
+    yield found
+    shutil.rmtree(home)
+
+
+def test_a_fresh_home_is_well(paths: Paths, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor"]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert {line.split()[0] for line in lines} <= {"ok", "warn", "->"}
+    assert len([line for line in lines if not line.strip().startswith("->")]) == 12
+
+
+def test_open_rights_fail_with_a_command(paths: Paths, capsys: pytest.CaptureFixture[str]) -> None:
+    paths.token_file.write_text("ms_x")
+    paths.token_file.chmod(0o644)
+    found = state.directory(paths)
+    assert (found.level, found.advice) == (Level.FAIL, f"chmod 600 {paths.token_file}")
+    assert main(["doctor"]) == 1
+    assert "ms_x" not in capsys.readouterr().out
+
+
+def test_a_missing_home_is_well(paths: Paths) -> None:
+    assert state.directory(Paths(paths.home / "none")).level is Level.OK
+    assert state.disk(Paths(paths.home / "none" / "deep")).level is Level.OK
+
+
+def test_a_network_file_system_warns(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert state.file_system(paths).level is Level.OK
+    monkeypatch.setattr(state, "_kind", lambda _: "nfs4")
+    assert state.file_system(paths).level is Level.WARN
+
+
+def test_little_room_warns_and_too_little_fails(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    for free, level in ((10**9, Level.WARN), (10**7, Level.FAIL), (10**12, Level.OK)):
+        monkeypatch.setattr(shutil, "disk_usage", lambda _, free=free: shutil._ntuple_diskusage(0, 0, free))
+        assert state.disk(paths).level is level
+
+
+def test_long_socket_paths_fail(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert state.sockets(paths).level is Level.OK
+    monkeypatch.setattr(Paths, "replica_sockets", Path("/" + "x" * 90))
+    assert state.sockets(paths).level is Level.FAIL
+
+
+def test_bad_settings_fail_and_name_the_field(paths: Paths) -> None:
+    (paths.home / "settings.toml").write_text("prot = 1\n")
+    found = state.settings(paths)
+    assert found.level is Level.FAIL
+    assert "prot" in found.message
+
+
+def test_a_damaged_database_fails(paths: Paths) -> None:
+    with closing(sqlite3.connect(paths.database)) as connection:
+        connection.execute("CREATE TABLE t (a TEXT)")
+        connection.commit()
+    assert state.database(paths).level is Level.OK
+    paths.database.write_bytes(b"no database at all" * 100)
+    assert state.database(paths).level is Level.FAIL
+
+
+def test_leftover_sockets_warn_only_when_nobody_lives(paths: Paths) -> None:
+    assert state.stale(paths).level is Level.OK
+    paths.gateway_socket.touch()
+    assert state.stale(paths).level is Level.WARN
+    lock = locks.take(paths.lock("gateway"))
+    assert lock is not None
+    with lock:
+        assert state.stale(paths).level is Level.OK
+
+
+def test_a_held_lock_without_an_answer_fails(paths: Paths) -> None:
+    assert machine.daemons(paths).level is Level.OK
+    lock = locks.take(paths.lock("controller"))
+    assert lock is not None
+    with lock:
+        found = machine.daemons(paths)
+    assert found.level is Level.FAIL
+    assert found.message.startswith("controller alive")
+
+
+def test_a_port_of_another_program_fails(paths: Paths) -> None:
+    assert machine.port(paths).level is Level.OK
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        identity.settle(paths, other.getsockname()[1])
+        found = machine.port(paths)
+    assert found.level is Level.FAIL
+    assert "--port" in found.advice
+    assert machine.port(paths).level is Level.OK
+
+
+def test_uv_interpreters_and_docker_are_reported(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert "python3." not in machine.interpreters(paths).message
+    assert machine.docker(paths).level is Level.OK
+    monkeypatch.setattr("sys.executable", "/nowhere/python")
+    assert machine.uv(paths).level is Level.WARN
+    monkeypatch.setenv("MODELSERVE_PYTHON_INTERPRETERS", os.pathsep.join(["/nowhere/python"]))
+    assert machine.interpreters(paths).level is Level.WARN
+
+
+def test_a_check_that_stumbles_does_not_stop_the_others(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(state, "_kind", lambda _: 1 / 0)
+    assert main(["doctor"]) == 0
+    out = capsys.readouterr().out
+    assert "could not be checked (ZeroDivisionError)" in out
+    assert "daemons" in out

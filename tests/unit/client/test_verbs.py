@@ -1,0 +1,130 @@
+"""The Python API: what ``serve`` asks for, result objects, and the kernel's client."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+import jupyter_modelserve as ms
+from jupyter_modelserve.client import session, verbs
+from jupyter_modelserve.client.display import MIME
+from jupyter_modelserve.client.sync import Client
+from jupyter_modelserve.errors import InvalidParameter, NotFound, NotRunning
+from jupyter_modelserve.types import Selector, SelectorKind, WorkloadSize
+from tests.unit.client.samples import TOKEN, URL, Instance, endpoint, model, version_status
+
+
+@pytest.fixture
+def instance() -> Iterator[Instance]:
+    found = Instance()
+    session.use(found.client())
+    yield found
+    session.use(None)
+
+
+@pytest.mark.parametrize(
+    ("reference", "selector"),
+    [
+        ("iris", Selector(SelectorKind.ACTIVE)),
+        ("iris@Champion", Selector(SelectorKind.ALIAS, "Champion")),
+        ("iris/2", Selector(SelectorKind.VERSION, "2")),
+        ("iris/production", Selector(SelectorKind.STAGE, "Production")),
+        ("models:/a.b.c@x", Selector(SelectorKind.ALIAS, "x")),
+    ],
+)
+def test_selectors(reference: str, selector: Selector) -> None:
+    assert verbs.specification(reference).entities[0].selector == selector
+
+
+def test_names_and_sizes() -> None:
+    spec = verbs.specification("dev.ml.iris@x", size="large")
+    assert (spec.name, spec.entities[0].workload_size) == ("dev-ml-iris", WorkloadSize.LARGE)
+    assert verbs.specification("iris", "mine").name == "mine"
+    with pytest.raises(InvalidParameter, match="Small, Medium or Large"):
+        verbs.specification("iris", size="tiny")
+    with pytest.raises(InvalidParameter):
+        verbs.specification("iris", "not a name")
+
+
+def test_serve_waits_for_the_version_behind_the_alias(instance: Instance) -> None:
+    instance.models = [model(aliases={"Champion": "2"})]
+    instance.statuses = [endpoint(), endpoint(), endpoint(versions=(version_status("2"),))]
+    served = ms.serve("iris@Champion")
+    assert [each.version for each in served.endpoint.status.versions] == ["2"]
+    assert served.url == f"{URL}/model/iris/Champion/invocations"
+    assert f"{URL}/serving-endpoints/iris/invocations" in served.urls
+    sent = json.loads(next(each for each in instance.requests if each.method == "PUT").content)
+    assert sent["entities"][0]["selector"] == {"kind": "alias", "value": "Champion"}
+
+
+def test_serve_without_waiting(instance: Instance) -> None:
+    ms.serve("iris", wait=False)
+    assert [each.method for each in instance.requests] == ["PUT"]
+
+
+def test_lists_logs_and_stop(instance: Instance) -> None:
+    assert ms.models()[0].name == "iris"
+    assert ms.endpoints()[0].spec.name == "iris"
+    assert str(ms.logs("iris")) == "line of 1"
+    with pytest.raises(NotFound, match="version 5"):
+        ms.logs("iris", version="5")
+    assert "has stopped" in str(ms.stop("iris"))
+
+
+def test_empty_lists_say_how_to_begin(instance: Instance) -> None:
+    instance.models = []
+    assert repr(ms.models()) == "No model is registered yet; begin with %register."
+
+
+def test_results_escape_html_and_hold_json(instance: Instance) -> None:
+    instance.models = [replace(model(), name="<script>alert(1)</script>")]
+    bundle = ms.models()._repr_mimebundle_()
+    assert "<script" not in bundle["text/html"]
+    assert bundle[MIME]["kind"] == "models"
+    assert bundle[MIME]["schema"] == 1
+    assert TOKEN not in json.dumps(bundle)
+    assert set(ms.models()._repr_mimebundle_(include={"text/plain"})) == {"text/plain"}
+
+
+def test_an_ended_local_instance_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second, clients = Instance(), Instance(), []
+    for each in (first, second):
+        client = each.client()
+        client.address = replace(client.address, local=True)
+        clients.append(client)
+    monkeypatch.setattr(Client, "discover", classmethod(lambda cls, **_: clients.pop(0)))
+    session.use(None)
+    calls = []
+
+    def operation(client: Client) -> str:
+        calls.append(client)
+        if len(calls) == 1:
+            raise NotRunning("gone")
+        return "done"
+
+    assert session.run(operation) == "done"
+    assert calls[0] is not calls[1]
+    session.use(None)
+
+
+def test_import_is_cheap() -> None:
+    """Nothing heavy is imported: a Jupyter server imports this package at its start."""
+    code = (
+        "import sys, jupyter_modelserve as ms, jupyter_modelserve.client\n"
+        "ms.__version__\n"
+        "heavy = ('mlflow', 'pandas', 'numpy', 'httpx', 'IPython', 'docker', 'pydantic')\n"
+        "print([n for n in heavy if n in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_public_names_exist() -> None:
+    assert all(callable(getattr(ms, name)) for name in ms.__all__ if name != "__version__")
+    with pytest.raises(AttributeError):
+        ms.nothing  # noqa: B018

@@ -1,0 +1,251 @@
+"""The reconciler against an engine and replicas in memory: what goes wrong is survived, told and tried again."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jupyter_modelserve.controller.endpoints import backoff
+from jupyter_modelserve.controller.endpoints.effects import Effects
+from jupyter_modelserve.controller.endpoints.observation import Observer
+from jupyter_modelserve.controller.endpoints.preparation import PreparationFailed
+from jupyter_modelserve.controller.endpoints.publication import Publication
+from jupyter_modelserve.controller.endpoints.reconciler import EndpointReconciler, Parts
+from jupyter_modelserve.controller.endpoints.view import Desired, Key, Prepared
+from jupyter_modelserve.controller.engines.base import EngineRejected, EngineUnavailable
+from jupyter_modelserve.controller.replicas import ReplicaStatus, WorkerStatus
+from jupyter_modelserve.controller.store.database import Database
+from jupyter_modelserve.settings import Paths, Settings
+from jupyter_modelserve.types import (
+    Cause,
+    Environment,
+    EnvironmentKind,
+    Failure,
+    ModelVersion,
+    ServiceState,
+    UpdateState,
+    VersionState,
+)
+from tests.support.fake_engine import FakeEngine
+from tests.unit.endpoints.world import desired, model, version
+
+ENVIRONMENT = Environment("env", EnvironmentKind.BORROWED, sys.executable, "3.11")
+
+
+@dataclass
+class FakeReplica:
+    """Stands for every parent: workers by id, loaded at once unless told otherwise."""
+
+    workers: dict[str, WorkerStatus] = field(default_factory=dict)
+    failing: set[str] = field(default_factory=set)
+    silent: bool = False
+
+    async def status(self) -> ReplicaStatus:
+        self._answer()
+        return ReplicaStatus("r", "n", 1, 0.0, dict(self.workers))
+
+    async def put_worker(self, worker: str, spec: Mapping[str, Any]) -> None:
+        self._answer()
+        failed = spec["version"] in self.failing
+        failure = Failure(Cause.MISSING_MODULE, "module x is missing") if failed else None
+        state = VersionState.FAILED if failed else VersionState.READY
+        found = WorkerStatus(spec["model"], spec["version"], state, failure=failure, address=f"unix:/{worker}")
+        self.workers[worker] = found
+
+    async def delete_worker(self, worker: str, grace: float) -> None:
+        self._answer()
+        self.workers.pop(worker, None)
+
+    async def log(self, worker: str, tail: int) -> str:
+        self._answer()
+        return f"log of {worker}\n"
+
+    async def close(self) -> None:
+        pass
+
+    def _answer(self) -> None:
+        if self.silent:
+            raise EngineUnavailable("silent")
+
+
+@dataclass
+class FakePreparer:
+    """Prepares at once, or fails with a given cause."""
+
+    directory: Path
+    failure: Failure | None = None
+    calls: int = 0
+
+    async def prepare(self, endpoint: str, found: ModelVersion, settings_key: str, progress: Any) -> Prepared:
+        self.calls += 1
+        progress("resolve", "looking")
+        if self.failure:
+            raise PreparationFailed(self.failure)
+        return Prepared(f"w{found.version}", "abcdef012345", ENVIRONMENT, str(self.directory), "digest")
+
+
+@dataclass
+class Bench:
+    """A reconciler with everything around it under control."""
+
+    reconciler: EndpointReconciler
+    engine: FakeEngine
+    replica: FakeReplica
+    preparer: FakePreparer
+    publication: Publication
+    want: Desired
+    events: list[str]
+
+    async def passes(self, count: int = 12) -> None:
+        import asyncio
+
+        for _ in range(count):
+            await self.reconciler.reconcile()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            self.publication.acknowledge(self.publication.number)
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    database = Database.of(Paths(tmp_path))
+    await database.prepare()
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "MLmodel").write_text("x")
+    engine, replica, preparer = FakeEngine(), FakeReplica(), FakePreparer(tmp_path / "model")
+    publication = Publication("i", database)
+    await publication.load(["iris"])
+    events: list[str] = []
+
+    async def emit(kind: str, message: str, key: Key | None, data: dict[str, object]) -> None:
+        events.append(message)
+
+    async def forget() -> None:
+        events.append("forgotten")
+
+    async def read() -> Desired:
+        return made.want
+
+    def connect(address: str, key: str) -> Any:
+        return replica
+
+    parts = Parts(preparer, publication, Settings(), "http://h", read, emit, forget)  # type: ignore[arg-type]
+    reconciler = EndpointReconciler("iris", Observer("iris", engine, connect), Effects(engine, Settings()), parts)
+    made = Bench(reconciler, engine, replica, preparer, publication, desired(model(version(1))), events)
+    yield made
+    await database.close()
+
+
+def tracks(bench: Bench) -> tuple[ServiceState, UpdateState]:
+    return bench.reconciler.status.service, bench.reconciler.status.update
+
+
+async def test_from_nothing_to_ready(bench: Bench) -> None:
+    await bench.passes()
+    assert tracks(bench) == (ServiceState.READY, UpdateState.NOT_UPDATING)
+    snapshot = bench.publication.snapshot()
+    assert snapshot is not None
+    assert snapshot.routes.models["iris"].versions["1"].targets == ("w1",)
+    assert bench.events[-1] == "READY, NOT_UPDATING: Ready"
+    assert await bench.reconciler.log("iris", "1", 5) == "log of w1\n"
+
+
+async def test_a_steady_endpoint_does_nothing(bench: Bench) -> None:
+    await bench.passes()
+    number, calls, told = bench.publication.number, len(bench.engine.calls), len(bench.events)
+    await bench.passes(3)
+    assert bench.publication.number == number
+    assert {operation for operation, _ in bench.engine.calls[calls:]} == {"observe"}
+    assert len(bench.events) == told
+
+
+async def test_an_engine_that_does_not_answer_stops_nothing(bench: Bench) -> None:
+    await bench.passes()
+    number = bench.publication.number
+    bench.want = desired(model(version(1), version(2)))
+    for _ in range(3):
+        bench.engine.failures["observe"] = EngineUnavailable("away")
+        await bench.reconciler.reconcile()
+    assert bench.publication.number == number
+    assert bench.engine.replicas
+    await bench.passes()
+    assert tracks(bench) == (ServiceState.READY, UpdateState.NOT_UPDATING)
+
+
+async def test_a_silent_replica_keeps_its_routes(bench: Bench) -> None:
+    await bench.passes()
+    bench.replica.silent = True
+    await bench.passes(3)
+    snapshot = bench.publication.snapshot()
+    assert snapshot is not None
+    assert snapshot.routes.models["iris"].versions["1"].targets == ("w1",)
+
+
+async def test_what_the_engine_refuses_is_shown(bench: Bench) -> None:
+    bench.engine.failures["ensure"] = EngineRejected("no such interpreter")
+    await bench.passes(4)
+    assert tracks(bench) == (ServiceState.FAILED, UpdateState.UPDATE_FAILED)
+    assert bench.reconciler.status.versions[0].failure == Failure(Cause.ENGINE_REJECTED, "no such interpreter")
+
+
+async def test_a_failed_preparation_is_shown_and_tried_again_with_the_next_generation(bench: Bench) -> None:
+    bench.preparer.failure = Failure(Cause.REQUIREMENT_UNRESOLVABLE, "pyspark==3.1.0 is not available")
+    await bench.passes(4)
+    assert bench.reconciler.status.service_message == "pyspark==3.1.0 is not available"
+    assert bench.preparer.calls == 1
+    bench.preparer.failure = None
+    await bench.passes(4)
+    assert bench.preparer.calls == 1
+    bench.want = desired(model(version(1)), generation=2)
+    await bench.passes()
+    assert tracks(bench) == (ServiceState.READY, UpdateState.NOT_UPDATING)
+
+
+async def test_a_version_that_failed_to_load_is_loaded_again_with_the_next_generation(bench: Bench) -> None:
+    bench.replica.failing = {"1"}
+    await bench.passes()
+    assert tracks(bench) == (ServiceState.FAILED, UpdateState.UPDATE_FAILED)
+    assert bench.reconciler.status.versions[0].failure == Failure(Cause.MISSING_MODULE, "module x is missing")
+    bench.replica.failing = set()
+    bench.want = desired(model(version(1)), generation=2)
+    await bench.passes()
+    assert tracks(bench) == (ServiceState.READY, UpdateState.NOT_UPDATING)
+
+
+@pytest.mark.req("REQ-004")
+async def test_a_replica_that_never_stays_up_is_given_up_with_its_last_lines(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backoff, "STEPS", (0.0,))
+    bench.engine.printed["abcdef012345"] = ["Segmentation fault"]
+    for _ in range(12):
+        await bench.passes(1)
+        for name in bench.engine.replicas:
+            bench.engine.crash(name)
+        bench.replica.workers.clear()
+        if bench.reconciler.status.service is ServiceState.FAILED:
+            break
+    failure = bench.reconciler.status.versions[0].failure
+    assert failure is not None
+    assert failure.cause is Cause.CRASHED
+    assert failure.log_tail == ("Segmentation fault",)
+
+
+@pytest.mark.req("REQ-005")
+async def test_a_deleted_endpoint_is_forgotten_when_everything_is_gone(bench: Bench) -> None:
+    await bench.passes()
+    bench.want = desired(model(version(1)), deleting=True, generation=2)
+    for _ in range(12):
+        if not bench.reconciler.gone:
+            await bench.passes(1)
+    assert bench.events.count("forgotten") == 1
+    assert not bench.engine.replicas
+    snapshot = bench.publication.snapshot()
+    assert snapshot is not None
+    assert snapshot.routes.targets == {}
+    assert "iris" not in snapshot.routes.endpoints
