@@ -106,8 +106,8 @@ def _report(rows: list[dict[str, Any]]) -> None:
         base = next(r for r in rows if (r["body"], r["clients"]) == (row["body"], row["clients"]))
         ratio = row["requests_per_second"] / base["requests_per_second"]
         lines.append(
-            f"| {row['body']} | {row['clients']} | {row['server']} | {row['requests_per_second']:.0f} | {row['p50']:.2f} "
-            f"| {row['p99']:.2f} | {row['failures']} | {ratio:.2f} |"
+            f"| {row['body']} | {row['clients']} | {row['server']} | {row['requests_per_second']:.0f} "
+            f"| {row['p50']:.2f} | {row['p99']:.2f} | {row['failures']} | {ratio:.2f} |"
         )
     text = "\n".join(lines)
     print(text)

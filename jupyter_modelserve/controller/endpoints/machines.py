@@ -33,12 +33,13 @@ REPLICA: Final[Mapping[R, frozenset[R]]] = {
     R.STARTING: frozenset({R.READY, R.NOT_READY, R.DRAINING, R.STOPPED, R.FAILED, R.UNKNOWN}),
     R.READY: frozenset({R.NOT_READY, R.DRAINING, R.STOPPED, R.FAILED, R.UNKNOWN}),
     R.NOT_READY: frozenset({R.READY, R.DRAINING, R.STOPPED, R.FAILED, R.UNKNOWN}),
-    R.DRAINING: frozenset({R.STOPPED, R.FAILED, R.UNKNOWN}),
+    R.DRAINING: frozenset({R.READY, R.NOT_READY, R.STOPPED, R.FAILED, R.UNKNOWN}),
     R.STOPPED: frozenset({R.CREATING, R.DRAINING}),
     R.FAILED: frozenset({R.CREATING, R.DRAINING}),
     R.UNKNOWN: frozenset({R.STARTING, R.READY, R.NOT_READY, R.DRAINING, R.STOPPED, R.FAILED}),
 }
-"""A replica as its engine sees it. A dead one is made anew under the same name, or cleared away."""
+"""A replica as its engine sees it. A dead one is made anew under the same name, or cleared away. One that
+could not be ended is seen as it is again, and ended at the next attempt."""
 
 VERSION_MEANS: Final[Mapping[V, str]] = {
     V.PENDING: "selected, and nothing is known or done yet",

@@ -328,3 +328,10 @@ def test_mlflows_own_refusal_does_not_echo_the_data(bench: Callable[..., Bench])
     assert answer.status == 400
     assert "private" not in json.dumps(answer.json)
     assert "does not fit the model's signature" in answer.message
+
+
+def test_records_without_common_keys_do_not_fill_the_memory(bench: Callable[..., Bench]) -> None:
+    body = b"[" + b",".join(b'{"%d":1}' % number for number in range(100_000)) + b"]"
+    answer = bench("free").score(body)
+    assert (answer.status, answer.message) == (400, "the body: the records have too few keys in common to be one table")
+    assert "missing columns" in bench("logistic").score(body).message

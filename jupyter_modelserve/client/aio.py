@@ -1,0 +1,263 @@
+"""The async client: what the Jupyter Server extension and async notebooks use. Mirrors :mod:`.sync` line by line."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from jupyter_modelserve.client import calls, payload, progress, sse, target, wire
+from jupyter_modelserve.client.address import Address, locate
+from jupyter_modelserve.errors import DeadlineExceeded, ModelServeError, NotFound, NotRunning, Unavailable
+from jupyter_modelserve.settings import Paths
+from jupyter_modelserve.types import Endpoint, EndpointSpec, Event, InstanceStatus, Model, TokenInfo, from_json
+
+if TYPE_CHECKING:
+    import httpx
+
+T = TypeVar("T")
+
+
+class AsyncClient:
+    """Talks to one instance from one event loop; close it, or use it in an ``async with`` block.
+
+    Every method raises a :class:`~jupyter_modelserve.errors.ModelServeError` of the class that the instance sent;
+    ``NotRunning`` when nothing answers.
+    """
+
+    def __init__(self, address: Address, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        import httpx
+
+        self.address = address
+        self._http = httpx.AsyncClient(**wire.options(address), transport=transport)
+
+    @classmethod
+    async def discover(
+        cls, url: str | None = None, token: str | None = None, *, start: bool = True, paths: Paths | None = None
+    ) -> AsyncClient:
+        """Find an instance (arguments, ``MODELSERVE_URL``, the local one); start the local one when *start*.
+
+        Raises:
+            NotRunning: none runs and *start* is false.
+        """
+        address = await asyncio.to_thread(locate, url, token, start=start, paths=paths)
+        return cls(address)
+
+    def __repr__(self) -> str:
+        return f"AsyncClient({self.url!r})"
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._http.aclose()
+
+    @property
+    def url(self) -> str:
+        """The one address of everything."""
+        return self.address.url
+
+    # ------------------------------------------------------------------------------------------------ operations
+    async def status(self) -> InstanceStatus:
+        """Both daemons and the MLflow child."""
+        return await self.send(calls.status())
+
+    async def endpoints(self) -> list[Endpoint]:
+        """All endpoints."""
+        return await self.send(calls.endpoints())
+
+    async def endpoint(self, name: str) -> Endpoint:
+        """One endpoint; ``NotFound`` when it is unknown."""
+        return await self.send(calls.endpoint(name))
+
+    async def put_endpoint(self, spec: EndpointSpec) -> Endpoint:
+        """Create or update an endpoint; returns at once, see :meth:`wait_ready`."""
+        return await self.send(calls.put_endpoint(spec))
+
+    async def delete_endpoint(self, name: str) -> Endpoint:
+        """Stop and forget an endpoint; returns at once, see :meth:`wait_gone`."""
+        return await self.send(calls.delete_endpoint(name))
+
+    async def events(self, name: str, after: int = 0) -> list[Event]:
+        """The events of an endpoint with a number above *after*."""
+        return await self.send(calls.events(name, after))
+
+    async def logs(self, name: str, model: str, version: str, tail: int = 200) -> str:
+        """The last *tail* log lines of one version that an endpoint serves."""
+        return await self.send(calls.logs(name, model, version, tail))
+
+    async def models(self) -> list[Model]:
+        """All registered models."""
+        return await self.send(calls.models())
+
+    async def model(self, name: str) -> Model:
+        """One registered model with its versions; ``NotFound`` when it is unknown."""
+        return await self.send(calls.model(name))
+
+    async def add_interpreter(self, path: str) -> dict[str, str]:
+        """Tell the instance which interpreter registers models (a candidate to borrow)."""
+        return await self.send(calls.add_interpreter(path))
+
+    async def tokens(self) -> list[TokenInfo]:
+        """The caller's tokens without their secrets."""
+        return await self.send(calls.tokens())
+
+    async def create_token(
+        self, comment: str = "", lifetime: int | None = None, scopes: tuple[str, ...] = ("all",)
+    ) -> tuple[str, TokenInfo]:
+        """Make a token that lives *lifetime* seconds (``None``: until revoked); returns the secret and its record."""
+        return await self.send(calls.create_token(comment, lifetime, scopes))
+
+    async def delete_token(self, token_id: str) -> None:
+        """Revoke a token."""
+        await self.send(calls.delete_token(token_id))
+
+    # ------------------------------------------------------------------------------------------------ scoring
+    async def score(self, reference: str, data: Any, params: Mapping[str, Any] | None = None) -> Any:
+        """Predict *data* with an endpoint or ``model@alias``, ``model/2``, ``model/Production``.
+
+        *data*: DataFrame, Series, ndarray (any shape), dict of arrays, record(s), nested lists or a scalar; a dict
+        with a key such as ``dataframe_split`` is sent as it is. Large data goes in chunks below 16 MiB.
+
+        Returns:
+            A DataFrame (index kept) when the model answers with records, an ndarray of one value per row otherwise.
+
+        Raises:
+            NotFound: no such endpoint or model. InvalidParameter: the data does not fit; names row and column.
+        """
+        rows = await asyncio.to_thread(payload.prepare, data, params)
+        bodies = await asyncio.to_thread(payload.bodies, rows)
+        answers = [(await self.invoke(reference, body)).predictions for body in bodies]
+        return payload.present(payload.join(answers), rows)
+
+    async def invoke(
+        self, reference: str, content: bytes, content_type: str = "application/json", *, accept: str | None = None
+    ) -> wire.Answer:
+        """Send a body as it is (any dialect, CSV or parquet by *content_type*); returns it raw, with who answered."""
+        found = target.parse(reference)
+        if found.segment is not None or target.could_be_endpoint(found.name):
+            try:
+                return await self._post(found.path, content, content_type, accept)
+            except NotFound:
+                if found.segment is not None:
+                    raise
+        return await self._post(await self.path_of(reference), content, content_type, accept)
+
+    async def path_of(self, reference: str) -> str:
+        """The scoring path behind *reference*, looked up where the name alone does not tell."""
+        found = target.parse(reference)
+        if found.segment is not None:
+            return found.path
+        endpoints = await self.endpoints()
+        if any(each.spec.name == found.name for each in endpoints):
+            return calls.endpoint_path(found.name)
+        return target.among(found.name, endpoints, await self.models())
+
+    async def _post(self, path: str, content: bytes, content_type: str, accept: str | None) -> wire.Answer:
+        headers = {"content-type": content_type} | ({"accept": accept} if accept else {})
+        response = await self._request(
+            method="POST", url=path, content=content, headers=headers, timeout=wire.SCORE_SECONDS
+        )
+        return wire.answer(response)
+
+    # ------------------------------------------------------------------------------------------------ waiting
+    async def wait_ready(
+        self,
+        name: str,
+        generation: int = 0,
+        timeout: float = 600.0,  # noqa: ASYNC109
+        on_status: Callable[[Endpoint], None] | None = None,
+        expected: tuple[str, str] | None = None,
+    ) -> Endpoint:
+        """Wait until *generation* (0: the newest) of an endpoint serves; *on_status* sees every change.
+
+        With *expected* (model, version) until this version answers, which is what matters after an alias has moved.
+
+        Raises:
+            ServingFailed: it cannot be served; cause, message and hint are in ``details``.
+            DeadlineExceeded: *timeout* seconds passed; the endpoint goes on starting.
+        """
+        deadline = time.monotonic() + timeout
+        last: Endpoint | None = None
+        async for endpoint in self._follow(name, deadline):
+            if on_status and endpoint != last:
+                on_status(endpoint)
+            last = endpoint
+            outcome = progress.judge(endpoint, generation, expected)
+            if outcome is progress.Outcome.READY:
+                return endpoint
+            if outcome is progress.Outcome.FAILED:
+                raise progress.failure(endpoint)
+        state = f": {progress.summary(last)}" if last else ""
+        raise DeadlineExceeded(f"endpoint {name} is not ready after {timeout:g} s{state}; it goes on starting")
+
+    async def wait_gone(self, name: str, timeout: float = 60.0) -> None:  # noqa: ASYNC109
+        """Wait until a deleted endpoint has stopped.
+
+        Raises:
+            DeadlineExceeded: it still exists after *timeout* seconds.
+        """
+        deadline = time.monotonic() + timeout
+        try:
+            async for _ in self._follow(name, deadline):
+                pass
+        except NotFound:
+            return
+        raise DeadlineExceeded(f"endpoint {name} has not stopped after {timeout:g} s; requests may still be running")
+
+    async def _follow(self, name: str, deadline: float) -> AsyncIterator[Endpoint]:
+        """Statuses of an endpoint until *deadline*: from the event stream, or polled where there is none."""
+        lost = 0.0
+        while time.monotonic() < deadline:
+            pause = 0.3
+            try:
+                yield await self.endpoint(name)
+                async for endpoint in self._stream(name, deadline):
+                    yield endpoint
+                lost = 0.0
+            except Unavailable as error:
+                lost = lost or time.monotonic()
+                if isinstance(error, NotRunning) and time.monotonic() - lost > wire.GONE_SECONDS:
+                    raise
+                pause = min(float(error.retry_after_s or 1), 5.0)
+            except DeadlineExceeded:
+                pause = 0.0
+            await asyncio.sleep(max(0.0, min(pause, deadline - time.monotonic())))
+
+    async def _stream(self, name: str, deadline: float) -> AsyncIterator[Endpoint]:
+        import httpx
+
+        call, parser = calls.events(name), sse.Parser()
+        limits = httpx.Timeout(max(0.1, min(15.0, deadline - time.monotonic())), connect=wire.CONNECT_SECONDS)
+        try:
+            async with self._http.stream("GET", call.path, headers=wire.STREAM, timeout=limits) as response:
+                if not response.headers.get("content-type", "").startswith("text/event-stream"):
+                    return
+                async for line in response.aiter_lines():
+                    message = parser.feed(line)
+                    if message and message.kind == "status":
+                        yield from_json(Endpoint, json.loads(message.data))
+                    if time.monotonic() > deadline:
+                        return
+        except httpx.HTTPError:
+            return
+
+    # ------------------------------------------------------------------------------------------------ sending
+    async def send(self, call: calls.Call[T]) -> T:
+        """Send any call of :mod:`.calls`; raises the exception that the instance answered with."""
+        return wire.read(call, await self._request(**wire.arguments(call)))
+
+    async def _request(self, **arguments: Any) -> httpx.Response:
+        import httpx
+
+        try:
+            return await self._http.request(**arguments)
+        except httpx.HTTPError as error:
+            failure: ModelServeError = wire.translate(error, self.address)
+        raise failure

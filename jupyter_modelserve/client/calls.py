@@ -1,0 +1,124 @@
+"""Every operation of our API as data: what to send and how to read the answer.
+
+The sync and the async client only differ in how they send a :class:`Call`, so that they cannot drift apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+from jupyter_modelserve import names
+from jupyter_modelserve.addresses import API
+from jupyter_modelserve.types import Endpoint, EndpointSpec, Event, InstanceStatus, Model, TokenInfo, from_json, to_json
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """One request. ``path`` is percent-encoded; ``read`` turns the answer's JSON into the result."""
+
+    method: str
+    path: str
+    read: Callable[[Any], T]
+    query: Mapping[str, str | int] = field(default_factory=dict)
+    json: Any = None
+
+
+def segment(text: str) -> str:
+    """*text* as one URL segment."""
+    return quote(text, safe="")
+
+
+def status() -> Call[InstanceStatus]:
+    """Both daemons and the MLflow child."""
+    return Call("GET", f"{API}/status", lambda body: from_json(InstanceStatus, body))
+
+
+def endpoints() -> Call[list[Endpoint]]:
+    """All endpoints."""
+    return Call("GET", f"{API}/endpoints", lambda body: [from_json(Endpoint, each) for each in body["endpoints"]])
+
+
+def _endpoint(body: Any) -> Endpoint:
+    return from_json(Endpoint, body)
+
+
+def endpoint(name: str) -> Call[Endpoint]:
+    """One endpoint; 404 when it is unknown."""
+    return Call("GET", f"{API}/endpoints/{segment(names.check_endpoint(name))}", _endpoint)
+
+
+def put_endpoint(spec: EndpointSpec) -> Call[Endpoint]:
+    """Create or update an endpoint."""
+    return Call("PUT", f"{API}/endpoints/{segment(names.check_endpoint(spec.name))}", _endpoint, json=to_json(spec))
+
+
+def delete_endpoint(name: str) -> Call[Endpoint]:
+    """Stop and forget an endpoint."""
+    return Call("DELETE", f"{API}/endpoints/{segment(names.check_endpoint(name))}", _endpoint)
+
+
+def events(name: str, after: int = 0) -> Call[list[Event]]:
+    """The events of an endpoint with a number above *after*."""
+    return Call(
+        "GET",
+        f"{API}/endpoints/{segment(names.check_endpoint(name))}/events",
+        lambda body: [from_json(Event, each) for each in body["events"]],
+        query={"after": after},
+    )
+
+
+def logs(name: str, model: str, version: str, tail: int = 200) -> Call[str]:
+    """The last *tail* log lines of one version."""
+    query: dict[str, str | int] = {"model": model, "version": version, "tail": tail}
+    path = f"{API}/endpoints/{segment(names.check_endpoint(name))}/logs"
+    return Call("GET", path, lambda body: str(body["logs"]), query=query)
+
+
+def models() -> Call[list[Model]]:
+    """All registered models."""
+    return Call("GET", f"{API}/models", lambda body: [from_json(Model, each) for each in body["models"]])
+
+
+def model(name: str) -> Call[Model]:
+    """One registered model with its versions."""
+    return Call("GET", f"{API}/models/{segment(names.check_model(name))}", lambda body: from_json(Model, body))
+
+
+def add_interpreter(path: str) -> Call[dict[str, str]]:
+    """Tell the instance which interpreter registers models (a candidate to borrow)."""
+    return Call("POST", f"{API}/interpreters", lambda body: dict(body), json={"path": path})
+
+
+def tokens() -> Call[list[TokenInfo]]:
+    """The caller's tokens without their secrets."""
+    return Call("GET", f"{API}/tokens", lambda body: [from_json(TokenInfo, each) for each in body["tokens"]])
+
+
+def create_token(comment: str, lifetime: int | None, scopes: tuple[str, ...]) -> Call[tuple[str, TokenInfo]]:
+    """Make a token; its secret is in the answer and nowhere else."""
+    return Call(
+        "POST",
+        f"{API}/tokens",
+        lambda body: (str(body["token"]), from_json(TokenInfo, body["info"])),
+        json={"comment": comment, "lifetime": lifetime, "scopes": list(scopes)},
+    )
+
+
+def delete_token(token_id: str) -> Call[None]:
+    """Revoke a token."""
+    return Call("DELETE", f"{API}/tokens/{segment(token_id)}", lambda _: None)
+
+
+def scoring_path(model_name: str, part: str) -> str:
+    """``/model/<name>/<version, stage or alias>/invocations`` (REQ-015, 016)."""
+    return f"/model/{segment(model_name)}/{segment(part)}/invocations"
+
+
+def endpoint_path(name: str) -> str:
+    """``/serving-endpoints/<endpoint>/invocations``."""
+    return f"/serving-endpoints/{segment(name)}/invocations"

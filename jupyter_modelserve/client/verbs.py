@@ -1,0 +1,163 @@
+"""The Python API behind ``import jupyter_modelserve as ms``: serve, score, models, endpoints, logs, stop, status.
+
+The magics are thin lines over these functions. Each uses the kernel's client (:mod:`.session`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from jupyter_modelserve import names
+from jupyter_modelserve.client import calls, examples, session, snippets
+from jupyter_modelserve.client.progress import summary
+from jupyter_modelserve.client.results import EndpointList, InstanceView, ModelList, ServedEndpoint, Text
+from jupyter_modelserve.client.sync import Client
+from jupyter_modelserve.errors import InvalidParameter, NotFound
+from jupyter_modelserve.types import (
+    Endpoint,
+    EndpointSpec,
+    Selector,
+    SelectorKind,
+    ServedEntity,
+    WorkloadSize,
+)
+
+
+def selector(segment: names.Segment | None) -> Selector:
+    """What ``name@alias``, ``name/2``, ``name/Production`` or a bare name (every active version) selects."""
+    if segment is None:
+        return Selector(SelectorKind.ACTIVE)
+    return Selector(SelectorKind(segment.kind.value), segment.value)
+
+
+def specification(reference: str, name: str | None = None, size: str = "Small") -> EndpointSpec:
+    """The endpoint that ``serve`` asks for.
+
+    Raises:
+        InvalidParameter: the reference, the endpoint's name or the size cannot be used.
+    """
+    model, segment = names.split_reference(reference)
+    sizes = {each.value.lower(): each for each in WorkloadSize}
+    if size.lower() not in sizes:
+        raise InvalidParameter(f"size {size!r} is unknown; use Small, Medium or Large", details={"field": "size"})
+    entity = ServedEntity(model=model, selector=selector(segment), workload_size=sizes[size.lower()])
+    return EndpointSpec(name=names.check_endpoint(name) if name else names.endpoint_for(model), entities=(entity,))
+
+
+def serve(
+    reference: str,
+    *,
+    name: str | None = None,
+    size: str = "Small",
+    wait: bool = True,
+    timeout: float = 600.0,
+    on_status: Callable[[Endpoint], None] | None = None,
+) -> ServedEndpoint:
+    """Serve ``model`` (every active version), ``model@alias``, ``model/2`` or ``model/Production``.
+
+    Args:
+        reference: the model and what of it.
+        name: the endpoint's name; the model's name by default. An existing endpoint is updated without a gap.
+        size: Small, Medium or Large: 4, 16 or 64 requests at a time (REQ-169).
+        wait: return when it answers; otherwise at once.
+        timeout: seconds to wait.
+        on_status: sees every change of the status while waiting.
+
+    Raises:
+        ServingFailed: it cannot be served; NotFound: no such model; DeadlineExceeded: *timeout* is over.
+    """
+    spec = specification(reference, name, size)
+    started = time.monotonic()
+    endpoint = session.run(lambda client: client.put_endpoint(spec))
+    client = session.current()
+    if wait:
+        expected = _expected(client, spec.entities[0])
+        endpoint = client.wait_ready(spec.name, endpoint.generation, timeout, on_status, expected)
+    return ServedEndpoint(endpoint, addresses(client, endpoint), time.monotonic() - started)
+
+
+def _expected(client: Client, entity: ServedEntity) -> tuple[str, str] | None:
+    """The version that the selector means now; ``None`` for ``active``, where one of several may fail alone."""
+    if entity.selector.kind is SelectorKind.ACTIVE or entity.selector.value is None:
+        return None
+    segment = names.Segment(names.SegmentKind(entity.selector.kind.value), entity.selector.value)
+    return entity.model, examples.pick(client.model(entity.model), segment).version
+
+
+def addresses(client: Client, endpoint: Endpoint) -> tuple[str, ...]:
+    """Full addresses of an endpoint, the one to score first."""
+    own = calls.endpoint_path(endpoint.spec.name)
+    by_label = [
+        calls.scoring_path(entity.model, entity.selector.value)
+        for entity in endpoint.spec.entities
+        if entity.selector.value
+    ]
+    known = [*by_label, own, *(url.removeprefix(client.url) for url in endpoint.status.urls)]
+    return tuple(dict.fromkeys(client.url + path if path.startswith("/") else path for path in known))
+
+
+def score(reference: str, data: Any, params: Mapping[str, Any] | None = None) -> Any:
+    """Predict *data* with an endpoint or a model; see :meth:`jupyter_modelserve.client.Client.score`."""
+    return session.run(lambda client: client.score(reference, data, params))
+
+
+def models() -> ModelList:
+    """All registered models."""
+    return session.run(lambda client: ModelList(client.models()))
+
+
+def endpoints() -> EndpointList:
+    """All endpoints."""
+    return session.run(lambda client: EndpointList(client.endpoints()))
+
+
+def logs(endpoint: str, *, model: str | None = None, version: str | None = None, tail: int = 50) -> Text:
+    """The last *tail* log lines of every version of an endpoint, optionally of one model or version (REQ-046).
+
+    Raises:
+        NotFound: no such endpoint, or it has no such version.
+    """
+    found = session.run(lambda client: client.endpoint(endpoint))
+    chosen = [
+        (each.model, each.version)
+        for each in found.status.versions
+        if (model is None or each.model == model) and (version is None or each.version == version)
+    ]
+    if not chosen and (model or version):
+        raise NotFound(f"endpoint {endpoint} serves no {model or 'model'} version {version or ''}".rstrip())
+    client = session.current()
+    parts = {f"{name}/{number}": client.logs(endpoint, name, number, tail).rstrip("\n") for name, number in chosen}
+    written = [f"--- {label}\n{text}" if len(parts) > 1 else text for label, text in parts.items() if text]
+    return Text("logs", "\n".join(written) or "(the log is empty)", ", ".join(parts) or endpoint)
+
+
+def stop(endpoint: str, *, wait: bool = True, timeout: float = 60.0) -> Text:
+    """Stop an endpoint (REQ-195); the model stays registered.
+
+    Raises:
+        NotFound: no such endpoint. DeadlineExceeded: requests still run after *timeout* seconds.
+    """
+    session.run(lambda client: client.delete_endpoint(endpoint))
+    if wait:
+        session.current().wait_gone(endpoint, timeout)
+    return Text(
+        "stopped", f"endpoint {endpoint} {'has stopped' if wait else 'is stopping'}; its models stay registered"
+    )
+
+
+def status() -> InstanceView:
+    """The instance: address, version and the state of its parts."""
+    return session.run(lambda client: InstanceView(client.status()))
+
+
+def snippet(reference: str, language: str, data: Any = None) -> Text:
+    """A ready client for *reference* in ``curl``, ``python`` or ``powerbi`` (REQ-041 to REQ-043, REQ-180).
+
+    The token is named by its file or variable and never shown. Without *data* the model's own input example is sent.
+    """
+    return session.run(lambda client: snippets.snippet(client, reference, language, data))
+
+
+__all__ = ["endpoints", "logs", "models", "score", "serve", "snippet", "status", "stop", "summary"]

@@ -1,0 +1,216 @@
+"""The magics themselves. Each one parses its line and calls the Python API; all logic is there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, magics_class
+
+from jupyter_modelserve.client import payload, session, verbs
+from jupyter_modelserve.client.results import EndpointList, InstanceView, ModelList, ServedEndpoint, Text
+from jupyter_modelserve.magics import values
+from jupyter_modelserve.magics.arguments import argument, line_cell_magic, line_magic, magic_arguments, parse_argstring
+from jupyter_modelserve.magics.failure import named, short_errors
+from jupyter_modelserve.magics.progress import Progress
+
+CONTENT_TYPES = {
+    "json": "application/json",
+    "csv": "text/csv",
+    "pandas-split": "application/json; format=pandas-split",
+    "pandas-records": "application/json; format=pandas-records",
+}
+
+
+@magics_class
+class ModelServeMagics(Magics):
+    """Register, serve and score models."""
+
+    shell: Any
+
+    @magic_arguments()
+    @argument("name", help="Name of the model: iris, or catalog.schema.iris.")
+    @argument(
+        "model", nargs="?", help="Variable with a fitted model, function or URI; by default the last run's model."
+    )
+    @argument("--alias", action="append", help="Alias to set on the new version; may be repeated.")
+    @argument("--example", help="Input example: a variable or expression, for instance X_train.")
+    @argument("--dataset", help="Training data: a DataFrame or an MLflow dataset.")
+    @argument("--tag", action="append", help="Tag as key=value; may be repeated.")
+    @argument("--description", default="", help="Description of the version, in quotes.")
+    @argument("--signature", help="A signature, instead of the inferred one.")
+    @argument("--metrics", help="A dict of metrics for the run.")
+    @argument("--params", help="A dict of parameters for the run.")
+    @argument("--requirement", action="append", help="A further pip requirement; may be repeated.")
+    @argument("--code-path", action="append", help="A file or folder with code of the model; may be repeated.")
+    @argument("--flavor", help="MLflow flavour, when the type does not tell.")
+    @argument("--verbose", action="store_true", help="Show MLflow's own messages.")
+    @line_magic
+    @short_errors
+    def register(self, line: str) -> Any:
+        """Register a model as a new version.
+
+        %register iris model --alias Champion --example X_train
+        """
+        from jupyter_modelserve.authoring.register import register
+
+        found = parse_argstring(self.register, line)
+        model = found.model if found.model is None else self._model(values.unquote(found.model))
+        return register(
+            model,
+            values.unquote(found.name),
+            alias=[values.unquote(each) for each in found.alias or []],
+            tags=values.pairs(found.tag),
+            description=values.unquote(found.description),
+            input_example=self._value(found.example),
+            dataset=self._value(found.dataset),
+            signature=self._value(found.signature),
+            metrics=self._value(found.metrics),
+            params=self._value(found.params),
+            extra_pip_requirements=[values.unquote(each) for each in found.requirement or []],
+            code_paths=[values.unquote(each) for each in found.code_path or []] or None,
+            flavor=found.flavor,
+            verbose=found.verbose,
+        )
+
+    def _model(self, text: str) -> Any:
+        return text if text.startswith(("runs:/", "models:/")) else values.evaluate(text, self.shell.user_ns)
+
+    def _value(self, text: str | None) -> Any:
+        return None if text is None else values.data(values.unquote(text), self.shell.user_ns)
+
+    @magic_arguments()
+    @argument("model", help="iris (every active version), iris@champion, iris/2 or iris/Production.")
+    @argument("--name", help="Name of the endpoint; by default the model's.")
+    @argument(
+        "--size",
+        default="Small",
+        type=str.capitalize,
+        choices=["Small", "Medium", "Large"],
+        help="Requests at a time: 4, 16 or 64.",
+    )
+    @argument("--wait", dest="wait", action="store_true", default=True, help="Wait until it answers (the default).")
+    @argument("--no-wait", dest="wait", action="store_false", help="Return at once.")
+    @argument("--timeout", type=float, default=600.0, help="Seconds to wait.")
+    @line_magic
+    @short_errors
+    def serve(self, line: str) -> ServedEndpoint:
+        """Serve a model and wait until it answers.
+
+        %serve iris@champion
+        """
+        found = parse_argstring(self.serve, line)
+        name = values.unquote(found.name) if found.name else None
+        reference = values.unquote(found.model)
+        verbs.specification(reference, name, found.size)
+        progress = Progress(self.shell)
+        try:
+            return verbs.serve(
+                reference, name=name, size=found.size, wait=found.wait, timeout=found.timeout, on_status=progress.show
+            )
+        except KeyboardInterrupt:
+            hint = "see how it gets on with %endpoints, end it with %stop"
+            raise named("KeyboardInterrupt", "stopped waiting; the endpoint goes on starting", hint) from None
+        finally:
+            progress.close()
+
+    @magic_arguments()
+    @argument("target", help="An endpoint, or iris@champion, iris/2, iris/Production.")
+    @argument(
+        "data", nargs="*", help="Variable, expression, or a .csv, .json or .parquet file. %%%%score sends the cell."
+    )
+    @argument("-o", "--out", help="Variable for the predictions; nothing is displayed then.")
+    @argument("--params", help="A dict of inference parameters.")
+    @argument(
+        "--format", choices=sorted(CONTENT_TYPES), help="What the cell of %%%%score holds; JSON or CSV is recognised."
+    )
+    @argument("--as", dest="language", choices=["curl", "python", "powerbi"], help="Print a ready client instead.")
+    @line_cell_magic
+    @short_errors
+    def score(self, line: str, cell: str | None = None) -> Any:
+        """Predict with an endpoint or a model.
+
+        %score iris df, or %%score iris with a request body in the cell
+        """
+        found = parse_argstring(self.score, line)
+        reference = values.unquote(found.target)
+        data = " ".join(found.data) or None
+        if cell is not None and data:
+            raise UsageError("%%score sends the cell; leave the data argument out, or use %score")
+        if found.language:
+            return verbs.snippet(reference, found.language, self._value(data))
+        if cell is not None:
+            result = _send(reference, cell, found.format)
+        elif data is None:
+            raise UsageError("what shall be scored? %score TARGET DATA, or %%score TARGET with the data in the cell")
+        else:
+            result = verbs.score(reference, self._value(data), self._value(found.params))
+        if found.out:
+            self.shell.user_ns[found.out] = result
+            return None
+        return result
+
+    @line_magic
+    @short_errors
+    def models(self, line: str) -> ModelList:
+        """List the registered models."""
+        _nothing("models", line)
+        return verbs.models()
+
+    @line_magic
+    @short_errors
+    def endpoints(self, line: str) -> EndpointList:
+        """List what is served."""
+        _nothing("endpoints", line)
+        return verbs.endpoints()
+
+    @magic_arguments()
+    @argument("endpoint", help="Name of the endpoint.")
+    @argument("--model", help="Only this model.")
+    @argument("--version", help="Only this version.")
+    @argument("-n", "--lines", type=int, default=50, help="Number of lines from the end.")
+    @line_magic
+    @short_errors
+    def logs(self, line: str) -> Text:
+        """Show the log of what is served.
+
+        %logs iris --version 2 -n 100
+        """
+        found = parse_argstring(self.logs, line)
+        return verbs.logs(values.unquote(found.endpoint), model=found.model, version=found.version, tail=found.lines)
+
+    @magic_arguments()
+    @argument("endpoint", help="Name of the endpoint.")
+    @argument("--no-wait", dest="wait", action="store_false", help="Return at once.")
+    @argument("--timeout", type=float, default=60.0, help="Seconds to wait for requests that still run.")
+    @line_magic
+    @short_errors
+    def stop(self, line: str) -> Text:
+        """Stop serving; the model stays registered.
+
+        %stop iris
+        """
+        found = parse_argstring(self.stop, line)
+        return verbs.stop(values.unquote(found.endpoint), wait=found.wait, timeout=found.timeout)
+
+    @line_magic
+    @short_errors
+    def modelserve(self, line: str) -> InstanceView:
+        """Show the instance: its address and the state of its parts."""
+        if line.strip() != "status":
+            _nothing("modelserve", line)
+        return verbs.status()
+
+
+def _nothing(name: str, line: str) -> None:
+    if line.strip():
+        raise UsageError(f"%{name} takes no arguments")
+
+
+def _send(reference: str, cell: str, written: str | None) -> Any:
+    """Send the cell as it is; JSON begins with a bracket, a brace or a quote, everything else is CSV."""
+    if not cell.strip():
+        raise UsageError("the cell is empty; write the request body below the first line")
+    kind = written or ("json" if cell.lstrip()[0] in '[{"' else "csv")
+    answer = session.run(lambda client: client.invoke(reference, cell.encode(), CONTENT_TYPES[kind]))
+    return payload.present(answer.predictions, payload.Rows(1, lambda _start, _stop: None))

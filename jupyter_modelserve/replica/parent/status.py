@@ -1,0 +1,81 @@
+"""The visible state of one version: phases with times, verdict, failure.
+
+Pure, so that it is tested without processes.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Callable, Dict, List, Optional
+
+PHASES = ("start", "load", "probe", "ready")
+_PHASE_AT = {"LOADING": 1, "PROBING": 2, "READY": 3}
+
+
+class Status:
+    """WorkerStatus of the contract, fed by what the worker reports. Times are seconds."""
+
+    def __init__(self, model: str, version: str, address: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self.model = model
+        self.version = version
+        self.address = address
+        self.pid: Optional[int] = None
+        self.restarts = 0
+        self.state = "LOADING"
+        self.begin()
+
+    def begin(self) -> None:
+        """A process is being started: everything but the history is new."""
+        self.state = "LOADING"
+        self.since = time.time()
+        self.verdict: Optional[str] = None
+        self.failure: Optional[Dict[str, Any]] = None
+        self.signature: Any = None
+        self.loader = ""
+        self._marks: List[float] = [self._clock()]
+
+    def report(self, line: Dict[str, Any]) -> None:
+        """A state change that the worker sent."""
+        reached = _PHASE_AT.get(str(line.get("state")))
+        if reached is not None:
+            while len(self._marks) <= reached:
+                self._marks.append(self._clock())
+        if "signature" in line:
+            self.signature, self.loader = line["signature"], str(line.get("loader", ""))
+        if line.get("state") == "READY":
+            self.verdict = str(line.get("verdict"))
+            self._marks.append(self._marks[-1])
+        if line.get("state") != "FAILED":
+            self.enter(str(line["state"]))
+
+    def enter(self, state: str) -> None:
+        """Change the state and remember when."""
+        if state != self.state:
+            self.state, self.since = state, time.time()
+
+    def fail(self, failure: Dict[str, Any], log_tail: List[str]) -> None:
+        """The one named cause."""
+        self.failure = {**failure, "log_tail": log_tail}
+        self.enter("FAILED")
+
+    def phases(self) -> List[Dict[str, Any]]:
+        """Phases begun so far; the running one grows, unless the version has failed."""
+        found = []
+        for number, begin in enumerate(self._marks[: len(PHASES)]):
+            done = number + 1 < len(self._marks)
+            if done:
+                end = self._marks[number + 1]
+            else:
+                end = begin if self.state == "FAILED" else self._clock()
+            found.append({"name": PHASES[number], "seconds": round(end - begin, 4), "done": done})
+        return found
+
+    def document(self, in_flight: int) -> Dict[str, Any]:
+        """WorkerStatus as JSON values."""
+        return {
+            "model": self.model, "version": self.version, "state": self.state, "verdict": self.verdict,
+            "failure": self.failure, "address": self.address, "pid": self.pid, "restarts": self.restarts,
+            "in_flight": in_flight, "since": self.since, "phases": self.phases(), "signature": self.signature,
+            "loader": self.loader,
+        }  # fmt: skip

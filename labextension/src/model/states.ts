@@ -1,0 +1,109 @@
+/**
+ * What a state looks like. Colour never stands alone: each level comes with a word.
+ */
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import type { IEndpoint, IInstance, ISelector, ViewState } from '../tokens';
+
+/** The four looks of a state. */
+export type Level = 'good' | 'busy' | 'bad' | 'idle';
+
+/** A state as text and look. */
+export interface IBadge {
+  text: string;
+  level: Level;
+}
+
+/** The endpoint's two tracks as one badge: what serves now, unless a change is the news. */
+export function endpointBadge(
+  endpoint: IEndpoint,
+  trans: TranslationBundle
+): IBadge {
+  const { service, update } = endpoint.status;
+  if (service === 'FAILED') {
+    return { text: trans.__('Failed'), level: 'bad' };
+  }
+  if (service === 'PENDING') {
+    return { text: trans.__('Starting'), level: 'busy' };
+  }
+  if (update === 'IN_PROGRESS') {
+    return { text: trans.__('Ready, updating'), level: 'busy' };
+  }
+  if (update === 'UPDATE_FAILED') {
+    return { text: trans.__('Ready, update failed'), level: 'bad' };
+  }
+  return { text: trans.__('Ready'), level: 'good' };
+}
+
+/** A version's state as a badge. An unknown state of a newer server is shown as it came. */
+export function versionBadge(state: string, trans: TranslationBundle): IBadge {
+  switch (state) {
+    case 'READY':
+      return { text: trans.__('Ready'), level: 'good' };
+    case 'FAILED':
+      return { text: trans.__('Failed'), level: 'bad' };
+    case 'PENDING':
+      return { text: trans.__('Waiting'), level: 'busy' };
+    case 'BUILDING':
+      return { text: trans.__('Building environment'), level: 'busy' };
+    case 'STARTING':
+      return { text: trans.__('Starting'), level: 'busy' };
+    case 'LOADING':
+      return { text: trans.__('Loading'), level: 'busy' };
+    case 'PROBING':
+      return { text: trans.__('Probing'), level: 'busy' };
+    case 'UNLOADING':
+      return { text: trans.__('Unloading'), level: 'idle' };
+    default:
+      return { text: state, level: 'idle' };
+  }
+}
+
+/** All processes of the instance as one state. */
+export function instanceBadge(
+  instance: IInstance,
+  trans: TranslationBundle
+): IBadge {
+  const states = [instance.gateway.state, instance.controller.state];
+  if (states.every(state => state === 'running')) {
+    return { text: trans.__('Running'), level: 'good' };
+  }
+  return { text: trans.__('Starting'), level: 'busy' };
+}
+
+/** The selector in words. */
+export function selectorText(
+  selector: ISelector,
+  trans: TranslationBundle
+): string {
+  const value = selector.value ?? '';
+  switch (selector.kind) {
+    case 'alias':
+      return trans.__('alias %1', value);
+    case 'stage':
+      return trans.__('stage %1', value);
+    case 'version':
+      return trans.__('version %1', value);
+    default:
+      return trans.__('all active versions');
+  }
+}
+
+/** Whether something is on its way, so that looking again soon is worth it. */
+export function isBusy(state: ViewState): boolean {
+  if (state.kind === 'starting') {
+    return true;
+  }
+  if (state.kind !== 'running') {
+    return false;
+  }
+  return (
+    state.instance.gateway.state !== 'running' ||
+    state.instance.controller.state !== 'running' ||
+    state.endpoints.some(
+      each =>
+        each.status.service === 'PENDING' ||
+        each.status.update === 'IN_PROGRESS'
+    )
+  );
+}

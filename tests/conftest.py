@@ -1,0 +1,32 @@
+"""What every test may use, and the one plugin of ours."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import NoReturn
+
+import pytest
+
+from tests import requirements_table
+from tests.support.instance import RunningInstance, started_instance
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Write the table of requirements at the end of every run."""
+    requirements_table.pytest_configure(config)
+
+
+def missing(what: str) -> NoReturn:
+    """Something that a test needs is not on this machine: a skip for a developer, a failure where CI=true."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{what} is missing, and nothing is skipped here")
+    pytest.skip(f"{what} is missing")
+
+
+@pytest.fixture(scope="session")
+def instance() -> Iterator[RunningInstance]:
+    """One real instance for all tests that do not break it: ``.url``, ``.token``, ``.home``, ``.client()``."""
+    with started_instance() as found:
+        found.wait_for_mlflow()
+        yield found

@@ -1,0 +1,20 @@
+"""The extension against real daemons: what the fake promises is what they do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jupyter_modelserve.lab.service import Service
+
+
+async def test_status_of_a_real_instance(instance: Any) -> None:
+    """``instance`` starts the daemons in a state directory of its own."""
+    service = Service()
+    try:
+        body = await service.status()
+    finally:
+        await service.close()
+    assert body["running"] is True
+    assert body["instance"]["url"] == instance.url
+    assert body["instance"]["controller"]["state"] == "running"
+    assert isinstance(body["endpoints"], list)
