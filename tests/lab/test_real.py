@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from jupyter_modelserve.lab.service import Service
 
 
-async def test_status_of_a_real_instance(instance: Any) -> None:
+async def test_status_of_a_real_instance(instance: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """``instance`` starts the daemons in a state directory of its own."""
+    monkeypatch.setenv("MODELSERVE_HOME", str(instance.home))
     service = Service()
     try:
         body = await service.status()
