@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+from enum import Enum
 from typing import Any
 
 from jupyter_modelserve import types
@@ -22,7 +23,7 @@ and answers are JSON; refusals have [the one error shape](errors.md). Scoring ha
 [scoring](scoring.md). The running instance gives the same as an OpenAPI document at `{API}/openapi.json`.
 
 ```bash
-url=$(jupyter modelserve status --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["url"])')
+url=$(jupyter modelserve status --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["status"]["url"])')
 curl -sS -H "Authorization: Bearer $(jupyter modelserve token)" "$url{API}/endpoints"
 ```
 """
@@ -36,9 +37,11 @@ TALK: dict[tuple[str, str], tuple[str, str]] = {
     ("DELETE", "/endpoints/{name}"): ("", "`Endpoint` with `deleting: true`; later 404"),
     ("GET", "/endpoints/{name}/events"): (
         "",
-        '`{"events": [Event]}`. With `Accept: text/event-stream` a stream: every event as `id`, `event: <kind>` and '
-        "`data: <Event>`, `event: status` with the `Endpoint` at once and at every change, `event: gone` at the end, "
-        "and a comment every 10 s. `Last-Event-ID` continues",
+        (
+            '`{"events": [Event]}`. With `Accept: text/event-stream` a stream: every event as `id`, `event: <kind>` '
+            "and `data: <Event>`, `event: status` with the `Endpoint` at once and at every change, `event: gone` at "
+            "the end, and a comment every 10 s. `Last-Event-ID` continues"
+        ),
     ),
     ("GET", "/endpoints/{name}/logs"): ("", '`{"logs": "text"}`'),
     ("GET", "/models"): ("", '`{"models": [Model]}`'),
@@ -103,7 +106,9 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
 
 def _parameter(parameter: dict[str, Any]) -> str:
     default = parameter["schema"].get("default")
-    return f"`{parameter['name']}`" + (" (required)" if parameter["required"] else f" (default `{json.dumps(default)}`)")
+    return f"`{parameter['name']}`" + (
+        " (required)" if parameter["required"] else f" (default `{json.dumps(default)}`)"
+    )
 
 
 def _type(cls: type) -> str:
@@ -116,7 +121,7 @@ def _readable(annotation: Any) -> str:
     found = re.sub(r"tuple\[(\w+), \.\.\.\]", r"[\1]", str(annotation)).replace("None", "null").replace("Any", "JSON")
     for name in re.findall(r"\w+", found):
         known = getattr(types, name, None)
-        if isinstance(known, type) and issubclass(known, types.StrEnum):
+        if isinstance(known, type) and issubclass(known, Enum):
             found = re.sub(rf"\b{name}\b", " | ".join(f'"{each.value}"' for each in known), found)
     return found
 

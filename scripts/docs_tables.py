@@ -113,13 +113,19 @@ def errors() -> str:
 Every refusal of ours has this one shape, with the HTTP status of its class:
 
 ```json
-{{"error_code": "INVALID_PARAMETER_VALUE", "message": "missing columns: 'width'", "details": {{"missing": ["width"]}}, "request_id": "e077b1fa529a00000091"}}
+{{"error_code": "INVALID_PARAMETER_VALUE",
+ "message": "missing columns: 'width'",
+ "details": {{"missing": ["width"]}},
+ "request_id": "e077b1fa529a00000091"}}
 ```
 
 `message` is for people, `error_code` and `details` are for programs, and `request_id` is in the header `x-request-id`
 of every answer as well. `Retry-After` is there when the same request may succeed later. An error never holds a
-traceback, a secret or the caller's data. A head of more than 64 KiB is answered 431 with `BAD_REQUEST`. MLflow's own addresses answer in MLflow's shape, which has `error_code` and
-`message` too. In Python the same classes are raised: `from jupyter_modelserve.errors import NotFound`.
+traceback, a secret or the caller's data. A head of more than 64 KiB is answered 431 with `BAD_REQUEST`.
+
+MLflow's own addresses answer in MLflow's shape, which has `error_code` and `message` too. In Python the same classes
+are raised: `from jupyter_modelserve.errors import NotFound`. One class exists in Python only: `ServingFailed` (409,
+`SERVING_FAILED`), which `%serve` raises when a version cannot be served; its `details` name the causes.
 
 {table(("class", "status", "error_code", "meaning"), rows)}"""
 

@@ -188,7 +188,7 @@ def _none_ready(table: RouteTable, name: str, entities: Sequence[RouteEntity]) -
 
 def _served(model: RouteModel) -> str:
     names = sorted(model.versions, key=lambda each: (len(each), each))
-    names += [f"@{each}" for each in sorted(model.aliases)] + sorted(model.stages)
+    names += [f"@{each}" for each in sorted(model.aliases)] + sorted(set(model.stages) - {"None"})
     return _listed(names, "")
 
 

@@ -56,7 +56,7 @@ class Serving:
         self.names.append(name)
         return self.wait(name, answer.json()["generation"])
 
-    def wait(self, name: str, generation: int | None = None) -> Endpoint:
+    def wait(self, name: str, generation: int) -> Endpoint:
         with self.instance.client() as client:
             return client.wait_ready(name, generation, timeout=120)
 
@@ -236,7 +236,7 @@ def test_bad_requests_are_answered_in_the_one_error_shape(
 
 @pytest.mark.req("REQ-130")
 def test_a_slow_model_is_answered_504_and_restarted(mlflow: Any, serving: Serving) -> None:
-    class Slow(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined,misc]
+    class Slow(mlflow.pyfunc.PythonModel):
         def predict(self, model_input: Any) -> Any:
             import time
 

@@ -31,7 +31,7 @@ REPLICA: Final[Mapping[R, frozenset[R]]] = {
     R.PENDING: frozenset({R.CREATING}),
     R.CREATING: frozenset({R.STARTING, R.READY, R.STOPPED, R.FAILED, R.UNKNOWN}),
     R.STARTING: frozenset({R.READY, R.NOT_READY, R.DRAINING, R.STOPPED, R.FAILED, R.UNKNOWN}),
-    R.READY: frozenset({R.NOT_READY, R.DRAINING, R.STOPPED, R.FAILED, R.UNKNOWN}),
+    R.READY: frozenset({R.STARTING, R.NOT_READY, R.DRAINING, R.STOPPED, R.FAILED, R.UNKNOWN}),
     R.NOT_READY: frozenset({R.READY, R.DRAINING, R.STOPPED, R.FAILED, R.UNKNOWN}),
     R.DRAINING: frozenset({R.READY, R.NOT_READY, R.STOPPED, R.FAILED, R.UNKNOWN}),
     R.STOPPED: frozenset({R.CREATING, R.DRAINING}),
@@ -39,7 +39,8 @@ REPLICA: Final[Mapping[R, frozenset[R]]] = {
     R.UNKNOWN: frozenset({R.STARTING, R.READY, R.NOT_READY, R.DRAINING, R.STOPPED, R.FAILED}),
 }
 """A replica as its engine sees it. A dead one is made anew under the same name, or cleared away. One that
-could not be ended is seen as it is again, and ended at the next attempt."""
+could not be ended is seen as it is again, and ended at the next attempt. One that goes silent in its first seconds
+cannot be told from one that still starts."""
 
 VERSION_MEANS: Final[Mapping[V, str]] = {
     V.PENDING: "selected, and nothing is known or done yet",

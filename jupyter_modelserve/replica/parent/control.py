@@ -7,8 +7,8 @@ import os
 import time
 from typing import Any, Callable, Dict, Mapping, Optional
 
-from ..connection import Listener, Respond  # noqa: TID252
-from ..wire import Request, Response, error_response, json_response  # noqa: TID252
+from ..connection import Listener, Respond
+from ..wire import Request, Response, error_response, json_response
 from .specs import WORKER_ID, BadSpec, read_spec
 from .worker import Worker
 

@@ -9,7 +9,7 @@ import sys
 import traceback
 from typing import Any, Callable, Dict, List
 
-from ..wire import Response, error_response  # noqa: TID252
+from ..wire import Response, error_response
 from . import dialects, media
 from .body import decode, read_json
 from .dialects import Recognised, recognise

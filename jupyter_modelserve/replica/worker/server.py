@@ -14,8 +14,8 @@ import threading
 import time
 from typing import Optional, Tuple
 
-from ..connection import Listener, Respond  # noqa: TID252
-from ..wire import Request, Response, error_response, json_response  # noqa: TID252
+from ..connection import Listener, Respond
+from ..wire import Request, Response, error_response, json_response
 from .config import Config
 from .scorer import Scorer
 

@@ -10,7 +10,6 @@ from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence
 
 from .refusal import INVALID, Refusal, show, type_name
 
-
 _SPARSE_CELLS = 1_000_000
 _SPARSE_FACTOR = 100
 

@@ -102,6 +102,13 @@ def test_every_error_is_documented() -> None:
     assert missing(rows, page("reference/errors.md")) == []
 
 
+def test_every_error_code_in_the_code_is_documented() -> None:
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "jupyter_modelserve").rglob("*.py")]
+    codes = {code for text in sources for code in re.findall(r'error_code(?:: [^=]+)? = "([A-Z_]+)"', text)}
+    assert "RESOURCE_DOES_NOT_EXIST" in codes
+    assert missing(sorted(codes), page("reference/errors.md")) == []
+
+
 def test_every_state_is_documented() -> None:
     states = [*ReplicaState, *VersionState, *ServiceState, *UpdateState, *Verdict]
     assert missing([f"| `{each}` |" for each in states], page("reference/states.md")) == []

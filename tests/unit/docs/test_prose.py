@@ -63,7 +63,9 @@ def test_blocks_of_code_are_valid(path: Path) -> None:
 
 @EVERY
 def test_magics_are_typed_right(path: Path) -> None:
-    """Every line with a magic in a block parses with the magic's own parser."""
+    """Every line with a magic in a block parses with the magic's own parser; magics.md shows usages instead."""
+    if str(path.relative_to(ROOT)) in docs.PAGES:
+        return
     for _, block in FENCE.findall(path.read_text(encoding="utf-8")):
         for name, line in re.findall(r"^%(\w+) ?(.*)$", block, re.MULTILINE):
             if name == "load_ext":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 import sys
@@ -88,7 +89,7 @@ def test_a_versions_state_moves_by_the_table() -> None:
             self.world = WatchedWorld()
             self.world.moves = moves
 
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         Watched,
         settings=settings(
             max_examples=60,
@@ -159,7 +160,7 @@ async def test_a_workers_state_moves_by_the_table(
         await asyncio.sleep(0.01)
     await worker.stop(5.0)
     trail = [VersionState(each) for each in status.trail]
-    changes = [(old, new) for old, new in zip(trail, trail[1:], strict=False) if old is not new]
+    changes = [(old, new) for old, new in itertools.pairwise(trail) if old is not new]
     assert (VersionState(last), VersionState.UNLOADING) in changes
     assert [(old, new) for old, new in changes if new not in machines.WORKER[old]] == []
 
@@ -208,5 +209,5 @@ async def test_a_replicas_state_moves_by_the_table(tmp_path: Path) -> None:
         old: after | (skipped if ReplicaState.CREATING in after else frozenset())
         for old, after in machines.REPLICA.items()
     }
-    assert [(old, new) for old, new in zip(trail, trail[1:], strict=False) if new not in allowed[old]] == []
+    assert [(old, new) for old, new in itertools.pairwise(trail) if new not in allowed[old]] == []
     assert {ReplicaState.READY, ReplicaState.FAILED, ReplicaState.DRAINING} <= set(trail)

@@ -166,13 +166,13 @@ def test_an_endpoint_without_versions_stays_and_a_deleted_one_leaves_nothing() -
     empty = desired(model(version(1, "Archived")))
     world.settle(empty)
     assert not world.routed.workers
-    assert not world.forgotten
+    assert planner.Forget() not in world.history
     gone = desired(model(version(1)), deleting=True)
     for _ in range(8):
         world.step(gone)
         world.progress()
         world.acknowledged = world.number
-    assert world.forgotten
+    assert planner.Forget() in world.history
     assert not world.replicas
     assert not world.workers
 
