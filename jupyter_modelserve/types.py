@@ -66,6 +66,7 @@ class ServedEntity:
     name: str = ""
     traffic: int = 100
     workload_size: WorkloadSize = WorkloadSize.SMALL
+    replicas: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,6 @@ class UpdateState(StrEnum):
 class Cause(StrEnum):
     """The one named cause of a failure (architecture §5)."""
 
-    MODEL_NOT_FOUND = "model not found"
     FILES_CHANGED = "files changed"
     ARTIFACTS_MISSING = "artifacts missing"
     REQUIREMENT_UNRESOLVABLE = "requirement unresolvable"
@@ -206,6 +206,8 @@ class VersionStatus:
     phases: tuple[Phase, ...] = ()
     environment: Environment | None = None
     restarts: int = 0
+    replicas: int = 0
+    ready_replicas: int = 0
     urls: tuple[str, ...] = ()
 
 
@@ -395,6 +397,8 @@ class InstanceStatus:
     controller: DaemonStatus
     mlflow: DaemonStatus
     endpoints: int = 0
+    engine: str = ""
+    isolation: str = ""
 
 
 @dataclass(frozen=True, slots=True)

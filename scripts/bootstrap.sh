@@ -98,6 +98,8 @@ do_node() {
 }
 
 do_browser() {
+  # The driver of the tests brings its own Node.js, which wants libatomic.
+  ldconfig -p 2>/dev/null | grep -q libatomic || apt_install libatomic1 || say "no libatomic: the browser tests may fail"
   for candidate in chromium chromium-browser google-chrome; do command -v "$candidate" >/dev/null 2>&1 && return; done
   apt_install chromium && return
   [ "${CI:-}" != true ] || fail "the browser tests need Chromium and it cannot be installed here"

@@ -47,6 +47,7 @@ def _lines(found: InstanceStatus, endpoints: list[Endpoint]) -> list[str]:
     lines = [
         f"{'running' if not odd else 'running, but ' + ', '.join(odd)} at {found.url}",
         f"  version {found.version}, up {_ago(found.controller.started_at)}",
+        f"  {found.engine} engine; isolation: {found.isolation[:1].lower()}{found.isolation[1:]}",
     ]
     if not endpoints:
         return [*lines, "no endpoints; serve a model with %serve"]

@@ -26,7 +26,10 @@ def create(arguments: argparse.Namespace) -> int:
     with connect() as client:
         secret, info = client.create_token(arguments.comment, arguments.lifetime, (arguments.scope,))
     print(secret)
-    print(f"keep it now, it is not shown again; revoke it with `token revoke {info.id}`", file=sys.stderr)
+    print(
+        f"keep it now, it is not shown again; revoke it with `jupyter modelserve token revoke {info.id}`",
+        file=sys.stderr,
+    )
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from jupyter_modelserve.errors import ModelServeError
-from jupyter_modelserve.types import Endpoint, ServiceState, UpdateState, VersionState, VersionStatus
+from jupyter_modelserve.types import Endpoint, SelectorKind, ServiceState, UpdateState, VersionState, VersionStatus
 
 
 class ServingFailed(ModelServeError):
@@ -41,9 +41,21 @@ def judge(endpoint: Endpoint, generation: int = 0, expected: tuple[str, str] | N
         return Outcome.FAILED if found[0].state is VersionState.FAILED else Outcome.WAITING
     if status.update is UpdateState.IN_PROGRESS:
         return Outcome.WAITING
-    if status.update is UpdateState.UPDATE_FAILED or status.service is ServiceState.FAILED:
+    if status.service is ServiceState.FAILED:
+        return Outcome.FAILED
+    if status.update is UpdateState.UPDATE_FAILED and not _only_older_failed(endpoint):
         return Outcome.FAILED
     return Outcome.READY if status.service is ServiceState.READY else Outcome.WAITING
+
+
+def _only_older_failed(endpoint: Endpoint) -> bool:
+    """An endpoint that serves all active versions is fine when the newest of each model is: old ones may be broken."""
+    newest: dict[str, VersionStatus] = {}
+    for each in endpoint.status.versions:
+        if each.model not in newest or int(each.version) > int(newest[each.model].version):
+            newest[each.model] = each
+    active = all(each.selector.kind is SelectorKind.ACTIVE for each in endpoint.spec.entities)
+    return active and bool(newest) and all(each.serving for each in newest.values())
 
 
 def failed_versions(endpoint: Endpoint) -> list[VersionStatus]:

@@ -1,4 +1,4 @@
-"""docs/how-to/score-from-anywhere.md, run from top to bottom against a real instance."""
+"""The README's example and docs/how-to/score-from-anywhere.md, run against a real instance."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def post(instance: RunningInstance, body: str) -> httpx.Response:
 
 
 @pytest.mark.parametrize(("name", "body", "answer"), PAYLOADS)
-@pytest.mark.req("REQ-031", "REQ-036", "REQ-037", "REQ-039", "REQ-043", "REQ-150", "REQ-151", "REQ-174", "REQ-177")
+@pytest.mark.req("REQ-031", "REQ-036", "REQ-037", "REQ-039", "REQ-043", "REQ-150", "REQ-151", "REQ-177")
 def test_payload(flowers: RunningInstance, name: str, body: str, answer: str) -> None:
     found = post(flowers, body)
     assert found.status_code == 200, found.text
@@ -104,3 +104,24 @@ def test_payload(flowers: RunningInstance, name: str, body: str, answer: str) ->
 def test_refusal(flowers: RunningInstance, body: str, status: str, message: str) -> None:
     found = post(flowers, body)
     assert (found.status_code, found.json()["message"]) == (int(status), message)
+
+
+@pytest.mark.req("REQ-020")
+def test_the_readmes_example(instance: RunningInstance, tools: Path, tmp_path: Path) -> None:
+    """The notebook cell as it stands, then the curl line with the port filled in."""
+    blocks = FENCE.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    (cell,) = [block for language, _, block in blocks if language == "python"]
+    (line,) = [block for language, _, block in blocks if language == "bash" and "curl -" in block]
+    notebook = tmp_path / "readme.ipy"
+    notebook.write_text(cell + "print('done', 'reading')\n", encoding="utf-8")
+    surroundings = {**environment(instance, tools), "IPYTHONDIR": str(tmp_path / "ipython")}
+    command = [sys.executable, "-m", "IPython", "--no-banner", str(notebook)]
+    done = subprocess.run(command, env=surroundings, capture_output=True, text=True, check=False, timeout=200)
+    assert "done reading" in done.stdout, done.stdout + done.stderr
+    port = instance.url.rpartition(":")[2]
+    script = ["bash", "-c", line.replace("<port>", port)]
+    asked = subprocess.run(script, env=surroundings, capture_output=True, text=True, check=False, timeout=60)
+    assert json.loads(asked.stdout) == [0], asked.stderr
+    with instance.client() as client:
+        client.delete_endpoint("iris")
+        client.wait_gone("iris", 60)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.support.instance import RunningInstance
+from tests.support.instance import RunningInstance, mlflow_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::FutureWarning")]
 
@@ -24,20 +23,10 @@ _ALLOWED = 64 * 1024 * 1024
 @pytest.fixture
 def mlflow(instance: RunningInstance, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The mlflow module as a notebook has it: only the two environment variables are set."""
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", instance.url)
-    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", instance.token)
-    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     # MLflow's stores are stricter under pytest; a notebook has no such variable.
     monkeypatch.delenv("PYTEST_CURRENT_TEST", raising=False)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import mlflow
-
-        mlflow.set_tracking_uri(instance.url)
-        mlflow.set_registry_uri(instance.url)
-        yield mlflow
-        while mlflow.active_run():
-            mlflow.end_run()
+    with mlflow_of(instance) as module:
+        yield module
 
 
 @pytest.fixture

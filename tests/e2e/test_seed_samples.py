@@ -18,19 +18,13 @@ import httpx
 import pytest
 
 from tests.support import zoo
-from tests.support.instance import RunningInstance
+from tests.support.instance import RunningInstance, mlflow_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 
-@pytest.fixture(scope="module")
-def served(instance: RunningInstance) -> Iterator[RunningInstance]:
-    """All the models of this file, served by one endpoint."""
-    os.environ["MLFLOW_TRACKING_URI"], os.environ["MLFLOW_TRACKING_TOKEN"] = instance.url, instance.token
-    import mlflow
-
-    mlflow.set_tracking_uri(instance.url)
-    mlflow.set_registry_uri(instance.url)
+def _register_everything(mlflow: Any) -> list[str]:
+    """Register one model for each sample; returns their names."""
     names = {"iris-classifier": zoo.IRIS_SHORT, "iris-mixed": zoo.IRIS_MIXED, "iris-long": zoo.IRIS_LONG}
     for name, columns in names.items():
         model, frame = zoo.iris(columns)
@@ -40,12 +34,19 @@ def served(instance: RunningInstance) -> Iterator[RunningInstance]:
     zoo.register(mlflow, "heart", model, frame.head(2))
     for name, (function, signature, example) in zoo.function_models().items():
         zoo.register(mlflow, name, function, example, signature=signature)
-    everything = [*names, "heart", *zoo.function_models()]
-    share = [100 - 10 * (len(everything) - 1)] + [10] * (len(everything) - 1)
+    return [*names, "heart", *zoo.function_models()]
+
+
+@pytest.fixture(scope="module")
+def served(instance: RunningInstance) -> Iterator[RunningInstance]:
+    """All the models of this file, served by one endpoint."""
+    with mlflow_of(instance) as mlflow:
+        names = _register_everything(mlflow)
+    share = [100 - 10 * (len(names) - 1)] + [10] * (len(names) - 1)
     body = {
         "entities": [
             {"model": name, "selector": {"kind": "active"}, "traffic": part}
-            for name, part in zip(everything, share, strict=True)
+            for name, part in zip(names, share, strict=True)
         ]
     }
     with instance.client() as client, httpx.Client(base_url=instance.url, headers=instance.headers) as api:
@@ -55,8 +56,6 @@ def served(instance: RunningInstance) -> Iterator[RunningInstance]:
         assert endpoint.status.service == "READY", endpoint.status
         yield instance
         api.delete("/api/modelserve/v1/endpoints/samples")
-    for variable in ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_TOKEN"):
-        del os.environ[variable]
 
 
 def uri(served: RunningInstance, model: str, segment: str = "1") -> str:

@@ -16,7 +16,7 @@ import pytest
 
 from jupyter_modelserve.types import Endpoint
 from tests.support import zoo
-from tests.support.instance import RunningInstance
+from tests.support.instance import RunningInstance, mlflow_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 ROW = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
@@ -26,14 +26,8 @@ BODY = json.dumps({"dataframe_records": [ROW]})
 @pytest.fixture(scope="module")
 def mlflow(instance: RunningInstance) -> Iterator[Any]:
     """MLflow as a notebook of the user has it."""
-    os.environ["MLFLOW_TRACKING_URI"], os.environ["MLFLOW_TRACKING_TOKEN"] = instance.url, instance.token
-    import mlflow
-
-    mlflow.set_tracking_uri(instance.url)
-    mlflow.set_registry_uri(instance.url)
-    yield mlflow
-    for variable in ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_TOKEN"):
-        del os.environ[variable]
+    with mlflow_of(instance) as module:
+        yield module
 
 
 @pytest.fixture

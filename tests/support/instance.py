@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -67,6 +70,36 @@ def started_instance(name: str = "ms-") -> Iterator[RunningInstance]:
         left = wait_until_gone(paths)
         shutil.rmtree(home, ignore_errors=True)
         assert left == [], f"still running: {left}"
+
+
+@contextlib.contextmanager
+def mlflow_of(instance: RunningInstance) -> Iterator[Any]:
+    """The mlflow module as a notebook has it, pointed at *instance*; everything as it was afterwards.
+
+    MLflow keeps its addresses in module state and in the environment, so a test that sets them would reach into
+    every later one.
+    """
+    names = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_TRACKING_TOKEN", "MLFLOW_DISABLE_TELEMETRY")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ["MLFLOW_TRACKING_TOKEN"], os.environ["MLFLOW_DISABLE_TELEMETRY"] = instance.token, "true"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import mlflow
+
+        mlflow.set_tracking_uri(instance.url)
+        mlflow.set_registry_uri(instance.url)
+        try:
+            yield mlflow
+        finally:
+            while mlflow.active_run():
+                mlflow.end_run()
+            mlflow.set_tracking_uri(None)
+            mlflow.set_registry_uri(None)
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
 
 
 def wait_until_gone(paths: Paths, seconds: float = 5) -> list[str]:

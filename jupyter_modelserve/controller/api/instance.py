@@ -41,6 +41,8 @@ async def status(request: Request) -> JSONResponse:
         controller=controller.itself(),
         mlflow=DaemonStatus(controller.mlflow.state, controller.mlflow.pid),
         endpoints=len(await controller.endpoints.listing()),
+        engine=controller.endpoints.capabilities.name,
+        isolation=controller.endpoints.capabilities.isolation,
     )
     return JSONResponse(to_json(found))
 

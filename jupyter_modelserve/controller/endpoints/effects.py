@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_modelserve.controller.endpoints.observation import Observer, Sight
-from jupyter_modelserve.controller.endpoints.view import Key, Prepared
+from jupyter_modelserve.controller.endpoints.view import Key, Prepared, place
 from jupyter_modelserve.controller.engines.base import Engine, ReplicaSpec
 from jupyter_modelserve.settings import Settings
 from jupyter_modelserve.types import Cause, EndpointSpec, Failure
@@ -25,10 +25,10 @@ class Effects:
         self._settings = settings
         self._leaving: set[tuple[str, str]] = set()
 
-    async def ensure(self, endpoint: str, prepared: Prepared) -> None:
-        """Have the replica for an environment running."""
+    async def ensure(self, endpoint: str, prepared: Prepared, replica: str) -> None:
+        """Have a replica for an environment running."""
         spec = ReplicaSpec(
-            id=prepared.replica,
+            id=replica,
             endpoint=endpoint,
             environment_key=prepared.environment.key,
             interpreter=prepared.environment.interpreter,
@@ -44,12 +44,10 @@ class Effects:
         message = f"the process that runs the model ended {attempts} times in a row: {reason}"
         return Failure(Cause.CRASHED, message, "read the last log lines; it is tried again in a minute", tail)
 
-    async def load(self, observer: Observer, key: Key, prepared: Prepared, spec: EndpointSpec) -> None:
+    async def load(self, observer: Observer, key: Key, prepared: Prepared, replica: str, spec: EndpointSpec) -> None:
         """Push the model's files and have the version loaded."""
-        client = observer.client(prepared.replica)
-        directory = await self._engine.push(
-            prepared.replica, prepared.worker, Path(prepared.directory), prepared.digest
-        )
+        client = observer.client(replica)
+        directory = await self._engine.push(replica, prepared.worker, Path(prepared.directory), prepared.digest)
         await client.put_worker(prepared.worker, self._worker_spec(key, directory, spec))
 
     async def unload(self, observer: Observer, worker: str, replica: str) -> None:
@@ -60,7 +58,7 @@ class Effects:
     async def sweep(self, sight: Sight) -> None:
         """Remove the files of workers that have gone."""
         for replica, worker in sorted(self._leaving):
-            if worker not in sight.workers and sight.known:
+            if place(replica, worker) not in sight.workers and sight.known:
                 self._leaving.discard((replica, worker))
                 await self._engine.discard(replica, worker)
 

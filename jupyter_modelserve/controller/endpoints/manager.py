@@ -16,7 +16,7 @@ from jupyter_modelserve.controller.endpoints.reconciler import EndpointReconcile
 from jupyter_modelserve.controller.endpoints.selection import explain_nothing, versions
 from jupyter_modelserve.controller.endpoints.specification import complete
 from jupyter_modelserve.controller.endpoints.view import Desired, Key
-from jupyter_modelserve.controller.engines.base import Engine
+from jupyter_modelserve.controller.engines.base import Capabilities, Engine
 from jupyter_modelserve.controller.registry import reader
 from jupyter_modelserve.controller.signals import Signal
 from jupyter_modelserve.controller.store import endpoints as store
@@ -53,6 +53,11 @@ class Endpoints:
         self._reconcilers: dict[str, EndpointReconciler] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.happened = Signal()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the engine can do, isolation above all."""
+        return self._engine.capabilities
 
     async def start(self) -> None:
         """Take up every stored endpoint: start-up is recovery, there is no other path."""

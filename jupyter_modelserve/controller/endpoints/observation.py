@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from jupyter_modelserve.controller.endpoints.view import Worker
+from jupyter_modelserve.controller.endpoints.view import Worker, place
 from jupyter_modelserve.controller.engines.base import Engine, EngineUnavailable, ObservedReplica
 from jupyter_modelserve.controller.replicas import ReplicaClient, ReplicaStatus
 from jupyter_modelserve.types import ReplicaState
@@ -94,8 +94,8 @@ class Observer:
 def read(replica: ObservedReplica, status: ReplicaStatus) -> dict[str, Worker]:
     """Workers of a replica as the planner sees them."""
     return {
-        name: Worker(
-            id=name,
+        place(replica.id, name): Worker(
+            id=place(replica.id, name),
             replica=replica.id,
             model=each.model,
             version=each.version,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from jupyter_modelserve.controller.endpoints.selection import Selection, select
-from jupyter_modelserve.controller.endpoints.view import Desired, Key, Observed, Prepared, Routed
+from jupyter_modelserve.controller.endpoints.view import Desired, Key, Observed, Prepared, Routed, place
 from jupyter_modelserve.types import Failure, ReplicaState, VersionState
 
 GONE = frozenset({ReplicaState.STOPPED, ReplicaState.FAILED})
@@ -29,17 +29,19 @@ class Prepare:
 
 @dataclass(frozen=True, slots=True)
 class EnsureReplica:
-    """Have the replica for an environment running."""
+    """Have a replica for an environment running."""
 
     prepared: Prepared
+    replica: str
 
 
 @dataclass(frozen=True, slots=True)
 class LoadVersion:
-    """Have the version loaded and probed in its replica."""
+    """Have the version loaded and probed in a replica."""
 
     key: Key
     prepared: Prepared
+    replica: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,39 +112,41 @@ def choose(selection: Selection, observed: Observed) -> Routed:
     standing_in = {labels[name] for name, wanted in selection.labels.items() if labels[name] != wanted[0]}
     standing_in |= {entities[name] for name in entities if entities[name] != selection.entities[name][0]}
     workers = {
-        key: worker
+        key: answering
         for key in dict.fromkeys((*selection.keys, *sorted(standing_in)))
-        if (worker := _reachable(key, observed)) is not None
+        if (answering := _answering(key, observed))
     }
     return Routed(workers, labels, entities)
 
 
 def _pick(wanted: tuple[Key, ...], before: Key | None, selection: Selection, observed: Observed) -> Key:
-    """The best wanted version once it is ready; until then what answered before; else the next one that can."""
+    """The best wanted version once it is complete; until then what answered before; else the next that can."""
     best = wanted[0]
-    if best not in selection.keys or _reachable(best, observed):
+    if best not in selection.keys or observed.complete(best):
         return best
-    if before is not None and before != best and _reachable(before, observed):
+    if before is not None and before != best and _answering(before, observed):
         return before
+    if _answering(best, observed):
+        return best
     if _failed(best, observed):
-        return next((key for key in wanted if _reachable(key, observed)), best)
+        return next((key for key in wanted if _answering(key, observed)), best)
     return best
 
 
-def _reachable(key: Key, observed: Observed) -> str | None:
-    """The worker that can answer for *key* now: the wanted one, or the one that is being replaced."""
-    prepared = observed.preparations.get(key)
-    names = [prepared.worker] if isinstance(prepared, Prepared) else []
-    names.append(observed.routed.workers.get(key, ""))
-    candidates = [observed.workers.get(name) for name in names] + [observed.worker_of(key)]
-    return next((each.id for each in candidates if each is not None and each.ready), None)
+def _answering(key: Key, observed: Observed) -> tuple[str, ...]:
+    """The workers that can answer for *key* now: the wanted ones, and until those are complete the ones before."""
+    ready = [each.id for each in observed.workers_of(key) if each.ready]
+    if not observed.complete(key):
+        routed = observed.routed.workers.get(key, ())
+        ready += [each for each in routed if each in observed.workers and observed.workers[each].ready]
+    return tuple(dict.fromkeys(ready))
 
 
 def _failed(key: Key, observed: Observed) -> bool:
     if isinstance(observed.preparations.get(key), Failure):
         return True
-    worker = observed.worker_of(key)
-    return worker is not None and worker.state is VersionState.FAILED
+    workers = observed.workers_of(key)
+    return bool(workers) and all(each.state is VersionState.FAILED for each in workers)
 
 
 def _prepare(selection: Selection, observed: Observed, now: float) -> list[Action]:
@@ -156,39 +160,36 @@ def _prepare(selection: Selection, observed: Observed, now: float) -> list[Actio
 
 
 def _start(selection: Selection, observed: Observed, now: float) -> list[Action]:
-    actions: list[Action] = []
-    ensured: set[str] = set()
+    actions: dict[str, Action] = {}
     for key in selection.keys:
         prepared = observed.preparations.get(key)
         if not isinstance(prepared, Prepared):
             continue
-        state = observed.replicas.get(prepared.replica)
-        if state is None or state in GONE:
-            if prepared.replica not in ensured and now >= observed.not_before.get(prepared.replica, 0.0):
-                ensured.add(prepared.replica)
-                actions.append(EnsureReplica(prepared))
-        elif state is ReplicaState.READY and prepared.worker not in observed.workers:
-            actions.append(LoadVersion(key, prepared))
-    return actions
+        for replica in prepared.replicas:
+            state = observed.replicas.get(replica)
+            worker = place(replica, prepared.worker)
+            if state is None or state in GONE:
+                if now >= observed.not_before.get(replica, 0.0):
+                    actions.setdefault(replica, EnsureReplica(prepared, replica))
+            elif state is ReplicaState.READY and worker not in observed.workers:
+                actions[worker] = LoadVersion(key, prepared, replica)
+    return list(actions.values())
 
 
 def _remove(desired: Desired, selection: Selection, observed: Observed) -> list[Action]:
     if any(not isinstance(observed.preparations.get(key), Prepared | Failure) for key in selection.keys):
         return []
-    kept = set(observed.routed.workers.values())
-    for key in selection.keys:
-        worker = observed.worker_of(key)
-        if worker is not None:
-            kept.add(worker.id)
+    kept = {worker for workers in observed.routed.workers.values() for worker in workers}
+    kept |= {each.id for key in selection.keys for each in observed.workers_of(key)}
     leaving = [each for each in observed.workers.values() if each.id not in kept]
     actions: list[Action] = [
-        UnloadVersion(each.id, each.replica) for each in leaving if each.state is not VersionState.UNLOADING
+        UnloadVersion(each.name, each.replica) for each in leaving if each.state is not VersionState.UNLOADING
     ]
-    prepared = (observed.preparations.get(key) for key in selection.keys)
-    needed = {each.replica for each in prepared if isinstance(each, Prepared)}
-    needed |= {each.replica for each in observed.workers.values()}
-    idle = [replica for replica in observed.replicas if replica not in needed]
-    actions += [StopReplica(replica) for replica in idle]
+    needed = {each.replica for each in observed.workers.values()}
+    for key in selection.keys:
+        prepared = observed.preparations.get(key)
+        needed |= set(prepared.replicas) if isinstance(prepared, Prepared) else set()
+    actions += [StopReplica(replica) for replica in observed.replicas if replica not in needed]
     if desired.deleting and not observed.replicas and not observed.workers and not observed.preparing:
         actions.append(Forget())
     return actions

@@ -48,13 +48,16 @@ class Preparer:
         self._database = database
         self._environments = environments
 
-    async def prepare(self, endpoint: str, version: ModelVersion, settings_key: str, progress: Progress) -> Prepared:
+    async def prepare(
+        self, endpoint: str, version: ModelVersion, settings_key: str, replicas: int, progress: Progress
+    ) -> Prepared:
         """Bring *version* to the point where a replica can load it.
 
         Args:
             endpoint: the endpoint that wants it; replicas are its own.
             version: as registered.
             settings_key: text of the endpoint's settings that a worker is started with; another text, another worker.
+            replicas: how many replicas it shall run in.
             progress: told about the phases ``resolve`` and ``environment``.
 
         Raises:
@@ -78,7 +81,7 @@ class Preparer:
         text = f"{version.model}\0{version.version}\0{digest}\0{settings_key}\0{environment.key}"
         return Prepared(
             worker=hashlib.sha256(text.encode()).hexdigest()[:12],
-            replica=replica_id(self._instance_id, endpoint, environment.key),
+            replicas=tuple(replica_id(self._instance_id, endpoint, environment.key, n) for n in range(replicas)),
             environment=environment,
             directory=str(directory),
             digest=digest,

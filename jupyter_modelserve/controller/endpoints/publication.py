@@ -123,7 +123,7 @@ def _remember(connection: Connection, number: int, routed: dict[str, Routed]) ->
 
 def _write(routed: Routed) -> dict[str, Any]:
     return {
-        "workers": [[*key, worker] for key, worker in routed.workers.items()],
+        "workers": [[*key, list(group)] for key, group in routed.workers.items()],
         "labels": [[*label, *key] for label, key in routed.labels.items()],
         "entities": [[name, *key] for name, key in routed.entities.items()],
     }
@@ -131,7 +131,7 @@ def _write(routed: Routed) -> dict[str, Any]:
 
 def _read(raw: dict[str, Any]) -> Routed:
     return Routed(
-        workers={(model, version): worker for model, version, worker in raw["workers"]},
+        workers={(model, version): tuple(group) for model, version, group in raw["workers"]},
         labels={(m, LabelKind(kind), name): (model, version) for m, kind, name, model, version in raw["labels"]},
         entities={name: (model, version) for name, model, version in raw["entities"]},
     )

@@ -109,7 +109,7 @@ class EndpointReconciler:
         if not found:
             raise NotFound(f"endpoint {self.name!r} runs no version {version}", details={"version": version})
         try:
-            return "".join([await self._observer.client(each.replica).log(each.id, tail) for each in found])
+            return "".join([await self._observer.client(each.replica).log(each.name, tail) for each in found])
         except EngineUnavailable as error:
             raise Unavailable(str(error), retry_after_s=1) from error
 
@@ -174,16 +174,16 @@ class EndpointReconciler:
             self._backoff = Backoff()
             for worker in sight.workers.values():
                 if worker.state is VersionState.FAILED:
-                    await self._guarded(self._effects.unload(self._observer, worker.id, worker.replica))
+                    await self._guarded(self._effects.unload(self._observer, worker.name, worker.replica))
 
     async def _carry_out(self, action: planner.Action, desired: Desired, sight: Sight) -> None:
         match action:
             case planner.Prepare(key):
                 self._start_preparing(key, desired)
-            case planner.EnsureReplica(prepared):
-                await self._ensure(prepared)
-            case planner.LoadVersion(key, prepared):
-                work = self._effects.load(self._observer, key, prepared, desired.spec)
+            case planner.EnsureReplica(prepared, replica):
+                await self._ensure(prepared, replica, sight)
+            case planner.LoadVersion(key, prepared, replica):
+                work = self._effects.load(self._observer, key, prepared, replica, desired.spec)
                 await self._guarded(work, prepared)
             case planner.Publish(routed):
                 await self._publish(desired, sight, routed)
@@ -196,20 +196,22 @@ class EndpointReconciler:
                 await self._parts.forget()
                 self.gone = True
 
-    async def _ensure(self, prepared: Prepared) -> None:
-        attempts = self._backoff.count(prepared.replica)
-        if attempts >= MOST_STARTS:
-            self._give_up(prepared, await self._effects.why_ended(prepared.replica, attempts))
+    async def _ensure(self, prepared: Prepared, replica: str, sight: Sight) -> None:
+        attempts = self._backoff.count(replica)
+        others = any(each.ready for each in sight.workers.values() if each.replica in prepared.replicas)
+        if attempts >= MOST_STARTS and not others:
+            self._give_up(prepared, await self._effects.why_ended(replica, attempts))
             return
-        delay = self._backoff.failed(prepared.replica, time.monotonic())
-        log.info("endpoint %s: starting replica %s (again in %.0f s)", self.name, prepared.replica, delay)
-        await self._guarded(self._effects.ensure(self.name, prepared), prepared)
+        delay = self._backoff.failed(replica, time.monotonic())
+        log.info("endpoint %s: starting replica %s (again in %.0f s)", self.name, replica, delay)
+        await self._guarded(self._effects.ensure(self.name, prepared, replica), prepared)
 
     def _give_up(self, prepared: Prepared, failure: Failure) -> None:
         """Say that the versions of a replica cannot run; transient causes are tried again when due."""
-        self._backoff.reset(prepared.replica)
+        for replica in prepared.replicas:
+            self._backoff.reset(replica)
         for key, each in list(self._preparations.items()):
-            if isinstance(each, Prepared) and each.replica == prepared.replica:
+            if isinstance(each, Prepared) and set(each.replicas) & set(prepared.replicas):
                 self._preparations[key] = failure
                 self._backoff.failed(_name(key), time.monotonic())
 
@@ -234,7 +236,9 @@ class EndpointReconciler:
             version = next(each for each in desired.models[key[0]].versions if each.version == key[1])
             settings_key = repr((desired.spec.unknown_columns, desired.spec.request_timeout))
             try:
-                self._preparations[key] = await self._parts.preparer.prepare(self.name, version, settings_key, progress)
+                self._preparations[key] = await self._parts.preparer.prepare(
+                    self.name, version, settings_key, _replicas(desired, key), progress
+                )
                 self._backoff.reset(_name(key))
             except PreparationFailed as error:
                 self._preparations[key] = error.failure
@@ -266,18 +270,23 @@ class EndpointReconciler:
     async def _contribute(self, desired: Desired, sight: Sight) -> None:
         """States of versions that are not routed yet are part of the table too, so that callers read why."""
         routed = self._parts.publication.routed(self.name)
-        if not self.gone and sight.known and all(worker in sight.workers for worker in routed.workers.values()):
+        if (
+            not self.gone
+            and sight.known
+            and all(worker in sight.workers for group in routed.workers.values() for worker in group)
+        ):
             await self._publish(desired, sight, routed)
 
     async def _report(self, desired: Desired, sight: Sight) -> None:
         observed = self._observed(sight)
         phases: dict[Key, tuple[Phase, ...]] = {}
         for key, timeline in self._timelines.items():
-            worker = observed.worker_of(key)
+            workers = observed.workers_of(key)
             timeline.follow(version_state(key, observed)[0])
-            phases[key] = timeline.phases(worker.phases if worker else ())
-            if worker is not None and worker.ready:
-                self._backoff.reset(worker.replica)
+            phases[key] = timeline.phases(workers[0].phases if workers else ())
+            for worker in workers:
+                if worker.ready:
+                    self._backoff.reset(worker.replica)
         before, self.status = self.status, derive(desired, observed, phases, self._parts.url)
         await self._emit_changes(before, self.status)
         if _without_times(before) != _without_times(self.status):
@@ -304,6 +313,12 @@ class EndpointReconciler:
             await emit("endpoint", f"{after.service.value}, {after.update.value}: {message}".rstrip(": "), None, data)
 
 
+def _replicas(desired: Desired, key: Key) -> int:
+    """How many replicas a version needs: what the largest of the entities that select it asks for."""
+    entities = select(desired).entities
+    return max((each.replicas for each in desired.spec.entities if key in entities.get(each.name, ())), default=1)
+
+
 def _name(key: Key) -> str:
     """How the planner looks a version up in ``not_before``."""
     return f"{key[0]}/{key[1]}"
@@ -321,7 +336,8 @@ def _without_times(status: EndpointStatus) -> Mapping[str, object]:
         "versions": tuple(
             (
                 each.model, each.version, each.state, each.labels, each.serving, each.verdict, each.failure,
-                each.restarts, tuple((phase.name, phase.done, phase.detail) for phase in each.phases),
+                each.restarts, each.ready_replicas,
+                tuple((phase.name, phase.done, phase.detail) for phase in each.phases),
             )
             for each in status.versions
         ),

@@ -52,7 +52,7 @@ def contribute(
     """
     targets: dict[str, RouteTarget] = {}
     concurrency = max((entity.workload_size.concurrency for entity in spec.entities), default=1)
-    for worker_id in routed.workers.values():
+    for worker_id in (each for group in routed.workers.values() for each in group):
         worker = workers[worker_id]
         targets[worker_id] = RouteTarget(
             id=worker_id,
@@ -65,8 +65,8 @@ def contribute(
             timeout=spec.request_timeout or settings.request_timeout,
         )
     versions = {key: RouteVersion(state, (), message) for key, (state, message) in states.items()}
-    for key, worker_id in routed.workers.items():
-        versions[key] = RouteVersion(VersionState.READY, (worker_id,))
+    for key, group in routed.workers.items():
+        versions[key] = RouteVersion(VersionState.READY, group)
     entities = tuple(
         RouteEntity(
             name=entity.name,

@@ -10,6 +10,7 @@ from jupyter_modelserve.errors import InvalidParameter
 from jupyter_modelserve.types import EndpointSpec, Selector, SelectorKind, ServedEntity
 
 MOST_ENTITIES = 10
+MOST_REPLICAS = 32
 LONGEST_TIMEOUT = 3600.0
 
 
@@ -41,6 +42,8 @@ def _entity(entity: ServedEntity, field: str) -> ServedEntity:
     selector = _selector(entity, f"{field}.selector")
     if not 0 <= entity.traffic <= 100:
         raise _wrong(f"{field}.traffic", "must be 0 to 100 percent")
+    if not 1 <= entity.replicas <= MOST_REPLICAS:
+        raise _wrong(f"{field}.replicas", f"must be 1 to {MOST_REPLICAS}")
     name = entity.name or _default_name(entity.model, selector)
     return replace(entity, selector=selector, name=name)
 

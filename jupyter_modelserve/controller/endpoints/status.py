@@ -18,18 +18,31 @@ from jupyter_modelserve.types import (
     VersionStatus,
 )
 
+_PROGRESS = (
+    VersionState.READY,
+    VersionState.PROBING,
+    VersionState.LOADING,
+    VersionState.UNLOADING,
+    VersionState.FAILED,
+    VersionState.STARTING,
+    VersionState.BUILDING,
+    VersionState.PENDING,
+)
+"""What is shown of a version in several replicas: the state of the one that is furthest."""
+
 
 def version_state(key: Key, observed: Observed) -> tuple[VersionState, Failure | None]:
     """Where a version is on its way, from selected to READY."""
     prepared = observed.preparations.get(key)
     if isinstance(prepared, Failure):
         return VersionState.FAILED, prepared
-    worker = observed.worker_of(key)
-    if worker is not None:
-        return worker.state, worker.failure
+    workers = observed.workers_of(key)
+    if workers:
+        best = min(workers, key=lambda each: _PROGRESS.index(each.state))
+        return best.state, best.failure
     if not isinstance(prepared, Prepared):
         return (VersionState.BUILDING if key in observed.preparing else VersionState.PENDING), None
-    if observed.replicas.get(prepared.replica) is ReplicaState.READY:
+    if any(observed.replicas.get(each) is ReplicaState.READY for each in prepared.replicas):
         return VersionState.LOADING, None
     return VersionState.STARTING, None
 
@@ -56,7 +69,7 @@ def _version(key: Key, observed: Observed, selection: Selection, phases: tuple[P
     state, failure = version_state(key, observed)
     if key not in selection.keys and key in observed.routed.workers and state is VersionState.PENDING:
         state = VersionState.READY
-    worker = observed.worker_of(key)
+    workers = observed.workers_of(key)
     prepared = observed.preparations.get(key)
     labels = [(kind, name) for (model, kind, name), to in observed.routed.labels.items() if to == key]
     names = tuple(name for kind, name in labels if not (kind is LabelKind.STAGE and name == "None"))
@@ -68,11 +81,13 @@ def _version(key: Key, observed: Observed, selection: Selection, phases: tuple[P
         state=state,
         labels=names,
         serving=key in observed.routed.workers,
-        verdict=worker.verdict if worker else None,
+        verdict=workers[0].verdict if workers else None,
         failure=failure,
         phases=phases,
         environment=prepared.environment if isinstance(prepared, Prepared) else None,
-        restarts=worker.restarts if worker else 0,
+        restarts=sum(each.restarts for each in workers),
+        replicas=len(prepared.replicas) if isinstance(prepared, Prepared) else len(workers),
+        ready_replicas=sum(each.ready for each in workers),
         urls=tuple(f"{url}/model/{quote(key[0], safe='')}/{quote(each, safe='')}/invocations" for each in segments),
     )
 
@@ -106,8 +121,16 @@ def _update(desired: Desired, observed: Observed, selection: Selection) -> tuple
             failed.append(f"{key[0]} version {key[1]}: {failure.message if failure else 'failed'}")
         elif state is not VersionState.READY:
             return UpdateState.IN_PROGRESS, f"{key[0]} version {key[1]} is {state.value}"
-        elif key not in observed.routed.workers:
+        elif not observed.complete(key):
+            return UpdateState.IN_PROGRESS, f"{key[0]} version {key[1]} waits for all of its replicas"
+        elif set(observed.routed.workers.get(key, ())) != {e.id for e in observed.workers_of(key) if e.ready}:
             return UpdateState.IN_PROGRESS, f"{key[0]} version {key[1]} is being routed"
+        else:
+            failed += [
+                f"{key[0]} version {key[1]} in replica {each.replica}: {each.failure.message}"
+                for each in observed.workers_of(key)
+                if each.failure is not None and not each.ready
+            ]
     if not observed.acknowledged:
         return UpdateState.IN_PROGRESS, "waiting for the gateway"
     if failed:

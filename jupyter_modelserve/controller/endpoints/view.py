@@ -37,19 +37,30 @@ Label: TypeAlias = tuple[str, LabelKind, str]
 class Prepared:
     """A version whose files are here and verified and whose environment is known.
 
-    ``worker`` is derived from content and settings: when either changes, it is another worker beside the old one.
+    ``worker`` names it inside each of ``replicas``. It is derived from content and settings: when either changes, it
+    is another worker beside the old one.
     """
 
     worker: str
-    replica: str
+    replicas: tuple[str, ...]
     environment: Environment
     directory: str
     digest: str
 
+    @property
+    def placements(self) -> tuple[str, ...]:
+        """Ids of the workers that should run, one in each replica."""
+        return tuple(place(replica, self.worker) for replica in self.replicas)
+
+
+def place(replica: str, worker: str) -> str:
+    """Id of a worker: the same version has the same name in every replica, so the replica is part of it."""
+    return f"{replica}.{worker}"
+
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A loaded version as its replica reports it."""
+    """A loaded version as its replica reports it. ``id`` is unique; the replica itself knows it as ``name``."""
 
     id: str
     replica: str
@@ -65,6 +76,11 @@ class Worker:
     phases: tuple[Phase, ...] = ()
 
     @property
+    def name(self) -> str:
+        """How its replica calls it."""
+        return self.id.removeprefix(f"{self.replica}.")
+
+    @property
     def ready(self) -> bool:
         """Whether it predicted and may get traffic."""
         return self.state is VersionState.READY
@@ -74,7 +90,7 @@ class Worker:
 class Routed:
     """What the last published table says about this endpoint: workers by version, and what each name answers."""
 
-    workers: Mapping[Key, str] = field(default_factory=dict)
+    workers: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
     labels: Mapping[Label, Key] = field(default_factory=dict)
     entities: Mapping[str, Key] = field(default_factory=dict)
 
@@ -92,12 +108,21 @@ class Observed:
     acknowledged: bool = True
     not_before: Mapping[str, float] = field(default_factory=dict)
 
-    def worker_of(self, key: Key) -> Worker | None:
-        """The worker that is, or until the version is prepared again stands for, the wanted one."""
+    def workers_of(self, key: Key) -> tuple[Worker, ...]:
+        """The workers that are, or until the version is prepared again stand for, the wanted ones."""
         preparation = self.preparations.get(key)
         if isinstance(preparation, Prepared):
-            return self.workers.get(preparation.worker)
-        return next((each for each in self.workers.values() if (each.model, each.version) == key), None)
+            return tuple(self.workers[each] for each in preparation.placements if each in self.workers)
+        return tuple(each for each in self.workers.values() if (each.model, each.version) == key)
+
+    def complete(self, key: Key) -> bool:
+        """Whether nothing more is to come: every wanted worker is ready, or what is not ready has failed."""
+        preparation = self.preparations.get(key)
+        if not isinstance(preparation, Prepared):
+            return False
+        workers = self.workers_of(key)
+        settled = all(each.ready or each.state is VersionState.FAILED for each in workers)
+        return settled and len(workers) == len(preparation.replicas) and any(each.ready for each in workers)
 
 
 @dataclass(frozen=True, slots=True)

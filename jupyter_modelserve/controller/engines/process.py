@@ -41,7 +41,7 @@ _POLL = 0.02
 _CAPABILITIES = Capabilities(
     name="process",
     isolation="None: models run as processes with your own rights and can read and change all that you can. "
-    "Serve only models that you trust, or use the Docker engine.",
+    "Serve only models that you trust.",
     shared_files=True,
 )
 

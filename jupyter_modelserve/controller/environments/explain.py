@@ -17,7 +17,7 @@ _REMEDY = (
     "mlflow.models.update_model_requirements(...)."
 )
 _PRIVATE = (
-    "Is it a private library? Package its wheel with the model (mlflow.models.model.add_libraries_to_model), name its "
+    "Is it a private library? Package its wheel with the model (mlflow.models.add_libraries_to_model), name its "
     "index in pip's configuration, or set find_links to a directory that holds it."
 )
 _SOURCE = (

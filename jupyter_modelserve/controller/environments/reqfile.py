@@ -193,7 +193,7 @@ class Reader:
             raise _not_packaged(shown, where)
         self.found.warnings.append(
             f"{shown} is taken from this machine, not from the model, and may be gone or changed tomorrow; package it "
-            f"with the model: mlflow.models.model.add_libraries_to_model(...)"
+            f"with the model: mlflow.models.add_libraries_to_model(...)"
         )
         return path
 
@@ -247,5 +247,5 @@ def _not_packaged(shown: str, where: str) -> EnvironmentFailed:
     return unsupported(
         f"{where}: {shown} is not among the model's files",
         "Package private libraries with the model before it is served: "
-        "mlflow.models.model.add_libraries_to_model(...) puts wheels beside it.",
+        "mlflow.models.add_libraries_to_model(...) puts wheels beside it.",
     )

@@ -36,6 +36,8 @@ Failure = Dict[str, str]
 
 def explain(error: BaseException, directory: str) -> Failure:
     """``{"cause", "message", "hint"}`` for what was raised while the version in *directory* loaded or was probed."""
+    if isinstance(error, ProbeFailed) and error.module:
+        return _missing_module(error.module, directory)
     if isinstance(error, ProbeFailed):
         return _failure(
             "probe failed",

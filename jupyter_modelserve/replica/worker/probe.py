@@ -23,7 +23,11 @@ _SAMPLES: Dict[str, Any] = {
 
 
 class ProbeFailed(Exception):
-    """The logged input example was not answered; ``str`` is the one sentence."""
+    """The logged input example was not answered; ``str`` is the one sentence, ``module`` what was missing, if so."""
+
+    def __init__(self, message: str, module: str = "") -> None:
+        super().__init__(message)
+        self.module = module
 
 
 def run(scorer: Scorer, model: ModelFile) -> str:
@@ -36,7 +40,8 @@ def run(scorer: Scorer, model: ModelFile) -> str:
     if example is not None:
         response = scorer.score(example, "application/json", "probe")
         if response.status != 200:
-            raise ProbeFailed(str(json.loads(response.body)["message"]))
+            answer = json.loads(response.body)
+            raise ProbeFailed(str(answer["message"]), str(answer["details"].get("module", "")))
         return PASSED
     row = synthetic_row(model)
     if row is None:

@@ -119,10 +119,11 @@ class Scorer:
         hint = ""
         if nulls:
             hint = "; it may not accept missing values: the request has nulls in %s" % show_all(nulls)
-        return Refusal(
-            "the model could not score this request (%s)%s" % (name, hint),
-            details={"exception": name, "null_columns": nulls},
-        )
+        details = {"exception": name, "null_columns": nulls}
+        if isinstance(error, ModuleNotFoundError) and error.name:
+            details["module"] = error.name
+            hint = "; the module %s is not installed in the model's environment" % error.name
+        return Refusal("the model could not score this request (%s)%s" % (name, hint), details=details)
 
 
 def _null_columns(data: Any) -> List[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -121,15 +122,19 @@ async def test_nothing_at_the_address(tmp_path: Path) -> None:
 async def test_silence_has_a_deadline(tmp_path: Path) -> None:
     async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # A byte now and then would defeat a limit on each read.
-        while True:
-            writer.write(b"H")
-            await writer.drain()
-            await asyncio.sleep(0.05)
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(b"H")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+        writer.close()
+        hung_up.set()
 
-    server = await asyncio.start_unix_server(drip, tmp_path / "s.sock")
+    hung_up = asyncio.Event()
     began = time.monotonic()
-    async with ReplicaClient(f"unix:{tmp_path}/s.sock", "key", deadline=0.4) as client:
-        with pytest.raises(EngineUnavailable):
-            await client.status()
-    assert time.monotonic() - began < 3
-    server.close()
+    async with await asyncio.start_unix_server(drip, tmp_path / "s.sock"):
+        async with ReplicaClient(f"unix:{tmp_path}/s.sock", "key", deadline=0.4) as client:
+            with pytest.raises(EngineUnavailable):
+                await client.status()
+        assert time.monotonic() - began < 3
+        await asyncio.wait_for(hung_up.wait(), 10)

@@ -112,7 +112,9 @@ def test_status_shows_one_thing_and_aligned_endpoints(
 
         def status(self) -> InstanceStatus:
             running = DaemonStatus("running", 1, int(time.time() * 1000) - 7200_000)
-            return InstanceStatus("http://127.0.0.1:1", "i", "1.0", running, running, DaemonStatus("starting"), 2)
+            return InstanceStatus(
+                "http://127.0.0.1:1", "i", "1.0", running, running, DaemonStatus("starting"), 2, "process", "None: x"
+            )
 
         def endpoints(self) -> list[Endpoint]:
             good = EndpointStatus(ServiceState.READY, "", UpdateState.NOT_UPDATING, urls=("http://a/1", "http://a/2"))
@@ -128,6 +130,7 @@ def test_status_shows_one_thing_and_aligned_endpoints(
     assert capsys.readouterr().out.splitlines() == [
         "running, but MLflow starting at http://127.0.0.1:1",
         "  version 1.0, up 2 h",
+        "  process engine; isolation: none: x",
         "iris           READY   NOT_UPDATING   http://a/1",
         "                                      http://a/2",
         "a-longer-name  FAILED  UPDATE_FAILED",

@@ -29,7 +29,7 @@ def test_a_new_version_is_loaded_and_an_archived_one_removed() -> None:
     assert sorted(world.routed.workers) == [("iris", "1"), ("iris", "2")]
     world.settle(desired(model(version(1, "Archived"), version(2))))
     assert sorted(world.routed.workers) == [("iris", "2")]
-    assert sorted(world.workers) == ["w-iris-2"]
+    assert sorted(world.workers) == ["r0.w-iris-2"]
 
 
 def test_nothing_is_routed_before_it_predicted() -> None:
@@ -58,13 +58,13 @@ def test_an_alias_answers_with_the_old_version_until_the_new_one_is_ready() -> N
         world.step(moved)
         answered.append(world.routed.labels[CHAMPION])
         number = world.routed.labels[CHAMPION]
-        assert world.routed.workers[number] in world.workers
-        assert world.workers[world.routed.workers[number]].ready
+        (answering,) = world.routed.workers[number]
+        assert world.workers[answering].ready
         world.progress()
         world.acknowledged = world.number
     assert answered[0] == ("iris", "1")
     assert answered[-1] == ("iris", "2")
-    assert sorted(world.workers) == ["w-iris-2"]
+    assert sorted(world.workers) == ["r0.w-iris-2"]
 
 
 def test_the_old_version_is_not_unloaded_before_the_gateway_acknowledged() -> None:
@@ -76,10 +76,10 @@ def test_the_old_version_is_not_unloaded_before_the_gateway_acknowledged() -> No
         world.step(moved)
         world.progress()
     assert world.routed.labels[CHAMPION] == ("iris", "2")
-    assert sorted(world.workers) == ["w-iris-1", "w-iris-2"]
+    assert sorted(world.workers) == ["r0.w-iris-1", "r0.w-iris-2"]
     world.acknowledged = world.number
     world.settle(moved)
-    assert sorted(world.workers) == ["w-iris-2"]
+    assert sorted(world.workers) == ["r0.w-iris-2"]
 
 
 @pytest.mark.req("REQ-129")
@@ -90,7 +90,7 @@ def test_a_new_version_that_cannot_load_leaves_the_old_one_untouched() -> None:
     world.settle(desired(model(version(1), version(2), aliases={"Champion": "2"}), follow))
     assert world.routed.labels[CHAMPION] == ("iris", "1")
     assert world.routed.entities["e"] == ("iris", "1")
-    assert world.workers["w-iris-1"].ready
+    assert world.workers["r0.w-iris-1"].ready
 
 
 @pytest.mark.req("REQ-016", "REQ-185")
@@ -111,7 +111,7 @@ def test_a_stage_switches_only_when_the_new_version_is_ready() -> None:
     assert world.routed.labels[PRODUCTION] == ("iris", "1")
     world.settle(moved)
     assert world.routed.labels[PRODUCTION] == ("iris", "2")
-    assert sorted(world.workers) == ["w-iris-2"]
+    assert sorted(world.workers) == ["r0.w-iris-2"]
 
 
 def test_an_alias_of_a_version_that_is_not_served_points_at_it_nevertheless() -> None:
@@ -128,7 +128,7 @@ def test_a_dead_replica_is_started_again_with_its_versions() -> None:
     world = World()
     want = desired(model(version(1), version(2)))
     world.settle(want)
-    world.replicas["replica"] = ReplicaState.FAILED
+    world.replicas["r0"] = ReplicaState.FAILED
     world.workers.clear()
     world.step(want)
     assert not world.routed.workers
@@ -140,10 +140,10 @@ def test_back_off_is_respected() -> None:
     world = World()
     want = desired(model(version(1)))
     world.settle(want)
-    world.replicas["replica"] = ReplicaState.FAILED
+    world.replicas["r0"] = ReplicaState.FAILED
     world.workers.clear()
     seen = world.observe()
-    waiting = type(seen)(**{**{n: getattr(seen, n) for n in seen.__slots__}, "not_before": {"replica": 5.0}})
+    waiting = type(seen)(**{**{n: getattr(seen, n) for n in seen.__slots__}, "not_before": {"r0": 5.0}})
     assert not [a for a in planner.plan(want, waiting, 4.9) if isinstance(a, planner.EnsureReplica)]
     assert [a for a in planner.plan(want, waiting, 5.0) if isinstance(a, planner.EnsureReplica)]
 
@@ -205,8 +205,46 @@ def test_a_crashed_worker_is_not_routed_until_it_is_ready_again() -> None:
     world = World()
     want = desired(model(version(1)))
     world.settle(want)
-    world.crash("w-iris-1")
+    world.crash("r0.w-iris-1")
     world.step(want)
     assert not world.routed.workers
     world.settle(want)
-    assert world.routed.workers == {("iris", "1"): "w-iris-1"}
+    assert world.routed.workers == {("iris", "1"): ("r0.w-iris-1",)}
+
+
+def test_a_version_in_several_replicas_is_routed_to_all_of_them() -> None:
+    world = World(count=3)
+    world.settle(desired(model(version(1))))
+    assert world.routed.workers == {("iris", "1"): ("r0.w-iris-1", "r1.w-iris-1", "r2.w-iris-1")}
+    world.replicas["r1"] = ReplicaState.FAILED
+    del world.workers["r1.w-iris-1"]
+    world.step(desired(model(version(1))))
+    assert world.routed.workers[("iris", "1")] == ("r0.w-iris-1", "r2.w-iris-1")
+    world.settle(desired(model(version(1))))
+    assert len(world.routed.workers[("iris", "1")]) == 3
+
+
+@pytest.mark.req("REQ-129")
+def test_an_alias_moves_only_when_all_replicas_of_the_new_version_are_ready() -> None:
+    world = World(count=2)
+    follow = entity(SelectorKind.ALIAS, "Champion")
+    world.settle(desired(model(version(1), aliases={"Champion": "1"}), follow))
+    moved = desired(model(version(1), version(2), aliases={"Champion": "2"}), follow)
+    for _ in range(20):
+        world.step(moved)
+        world.acknowledged = world.number
+        answering = world.routed.workers[world.routed.labels[CHAMPION]]
+        assert len(answering) == 2, "capacity is never below what was there"
+        world.progress()
+    assert world.routed.labels[CHAMPION] == ("iris", "2")
+
+
+def test_fewer_replicas_are_unrouted_before_they_are_unloaded() -> None:
+    world = World(count=2)
+    want = desired(model(version(1)))
+    world.settle(want)
+    world.count = 1
+    world.preparations.clear()
+    world.settle(want)
+    assert world.routed.workers == {("iris", "1"): ("r0.w-iris-1",)}
+    assert list(world.replicas) == ["r0"]

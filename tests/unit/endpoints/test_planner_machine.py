@@ -32,9 +32,12 @@ class PlannerMachine(RuleBasedStateMachine):
         value = {SelectorKind.ALIAS: "Champion", SelectorKind.STAGE: "Production"}.get(self.kind)
         return desired(found, entity(self.kind, value), deleting=self.deleting)
 
-    @initialize(kind=st.sampled_from([SelectorKind.ACTIVE, SelectorKind.ALIAS, SelectorKind.STAGE]))
-    def begin(self, kind: SelectorKind) -> None:
+    @initialize(
+        kind=st.sampled_from([SelectorKind.ACTIVE, SelectorKind.ALIAS, SelectorKind.STAGE]), count=st.integers(1, 3)
+    )
+    def begin(self, kind: SelectorKind, count: int) -> None:
         self.kind = kind
+        self.world.count = count
         self.stages = {1: "Production"}
         self.alias = 1
 
@@ -106,8 +109,8 @@ class PlannerMachine(RuleBasedStateMachine):
         self.world.preparing.clear()
 
     @invariant()
-    def one_worker_per_version(self) -> None:
-        keys = [(each.model, each.version) for each in self.world.workers.values()]
+    def one_worker_per_version_and_replica(self) -> None:
+        keys = [(each.model, each.version, each.replica) for each in self.world.workers.values()]
         assert len(keys) == len(set(keys))
 
     def teardown(self) -> None:

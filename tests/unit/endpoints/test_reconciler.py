@@ -81,12 +81,14 @@ class FakePreparer:
     failure: Failure | None = None
     calls: int = 0
 
-    async def prepare(self, endpoint: str, found: ModelVersion, settings_key: str, progress: Any) -> Prepared:
+    async def prepare(
+        self, endpoint: str, found: ModelVersion, settings_key: str, replicas: int, progress: Any
+    ) -> Prepared:
         self.calls += 1
         progress("resolve", "looking")
         if self.failure:
             raise PreparationFailed(self.failure)
-        return Prepared(f"w{found.version}", "abcdef012345", ENVIRONMENT, str(self.directory), "digest")
+        return Prepared(f"w{found.version}", ("abcdef012345",), ENVIRONMENT, str(self.directory), "digest")
 
 
 @dataclass
@@ -150,7 +152,7 @@ async def test_from_nothing_to_ready(bench: Bench) -> None:
     assert tracks(bench) == (ServiceState.READY, UpdateState.NOT_UPDATING)
     snapshot = bench.publication.snapshot()
     assert snapshot is not None
-    assert snapshot.routes.models["iris"].versions["1"].targets == ("w1",)
+    assert snapshot.routes.models["iris"].versions["1"].targets == ("abcdef012345.w1",)
     assert bench.events[-1] == "READY, NOT_UPDATING: Ready"
     assert await bench.reconciler.log("iris", "1", 5) == "log of w1\n"
 
@@ -183,7 +185,7 @@ async def test_a_silent_replica_keeps_its_routes(bench: Bench) -> None:
     await bench.passes(3)
     snapshot = bench.publication.snapshot()
     assert snapshot is not None
-    assert snapshot.routes.models["iris"].versions["1"].targets == ("w1",)
+    assert snapshot.routes.models["iris"].versions["1"].targets == ("abcdef012345.w1",)
 
 
 async def test_what_the_engine_refuses_is_shown(bench: Bench) -> None:

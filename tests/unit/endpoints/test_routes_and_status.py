@@ -40,8 +40,8 @@ def test_the_table_reaches_a_version_by_number_alias_and_stage() -> None:
     assert table.number == 7
     assert table.models["iris"].stages["Production"] == "1"
     assert table.models["iris"].aliases == {"Champion": "1"}
-    assert table.models["iris"].versions["2"].targets == ("w-iris-2",)
-    assert table.targets["w-iris-1"].concurrency == WorkloadSize.SMALL.concurrency
+    assert table.models["iris"].versions["2"].targets == ("r0.w-iris-2",)
+    assert table.targets["r0.w-iris-1"].concurrency == WorkloadSize.SMALL.concurrency
     assert table.endpoints["iris"][0].version == "2"
 
 
@@ -72,7 +72,7 @@ def test_two_endpoints_that_serve_one_version_are_targets_side_by_side() -> None
     want = desired(model(version(1)))
     world.settle(want)
     part = contribute(want.spec, world.routed, world.workers, {}, Settings(), {})
-    other = {key: f"{worker}-b" for key, worker in world.routed.workers.items()}
+    other = {key: f"{group[0]}-b" for key, group in world.routed.workers.items()}
     second = type(part)(
         part.entities,
         {f"{name}-b": each for name, each in part.targets.items()},
@@ -80,7 +80,7 @@ def test_two_endpoints_that_serve_one_version_are_targets_side_by_side() -> None
         part.labels,
     )
     table = build(1, [("a", part), ("b", second)])
-    assert table.models["iris"].versions["1"].targets == ("w-iris-1", "w-iris-1-b")
+    assert table.models["iris"].versions["1"].targets == ("r0.w-iris-1", "r0.w-iris-1-b")
 
 
 @pytest.mark.req("REQ-167", "REQ-191", "REQ-192")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from jupyter_modelserve.controller.endpoints import planner
-from jupyter_modelserve.controller.endpoints.view import Desired, Key, Observed, Prepared, Routed, Worker
+from jupyter_modelserve.controller.endpoints.view import Desired, Key, Observed, Prepared, Routed, Worker, place
 from jupyter_modelserve.types import (
     Cause,
     EndpointSpec,
@@ -49,6 +49,7 @@ class World:
 
     now: float = 0.0
     known: bool = True
+    count: int = 1
     broken: set[Key] = field(default_factory=set)
     preparations: dict[Key, Prepared | Failure] = field(default_factory=dict)
     preparing: set[Key] = field(default_factory=set)
@@ -84,7 +85,8 @@ class World:
         for key in list(self.preparing):
             self.preparing.discard(key)
             environment = Environment("env", EnvironmentKind.BORROWED, "python", "3.11")
-            self.preparations[key] = Prepared(f"w-{key[0]}-{key[1]}", "replica", environment, "/models", "d")
+            names = tuple(f"r{n}" for n in range(self.count))
+            self.preparations[key] = Prepared(f"w-{key[0]}-{key[1]}", names, environment, "/models", "d")
         for name, state in list(self.replicas.items()):
             if state is ReplicaState.STARTING:
                 self.replicas[name] = ReplicaState.READY
@@ -118,17 +120,19 @@ class World:
         match action:
             case planner.Prepare(key):
                 self.preparing.add(key)
-            case planner.EnsureReplica(prepared):
-                self.replicas[prepared.replica] = ReplicaState.STARTING
-                self.workers = {name: each for name, each in self.workers.items() if each.replica != prepared.replica}
-            case planner.LoadVersion(key, prepared):
-                worker = Worker(prepared.worker, prepared.replica, *key, VersionState.LOADING, "unix:/s", "k")
-                self.workers[prepared.worker] = worker
+            case planner.EnsureReplica(_, replica):
+                self.replicas[replica] = ReplicaState.STARTING
+                self.workers = {name: each for name, each in self.workers.items() if each.replica != replica}
+            case planner.LoadVersion(key, prepared, replica):
+                name = place(replica, prepared.worker)
+                self.workers[name] = Worker(name, replica, *key, VersionState.LOADING, "unix:/s", "k")
             case planner.Publish(routed):
                 self.routed = routed
                 self.number += 1
-            case planner.UnloadVersion(worker_id, _):
-                assert worker_id not in self.routed.workers.values(), "a routed worker is never unloaded"
+            case planner.UnloadVersion(worker_name, replica):
+                worker_id = place(replica, worker_name)
+                reachable = {each for group in self.routed.workers.values() for each in group}
+                assert worker_id not in reachable, "a routed worker is never unloaded"
                 assert self.acknowledged >= self.number, "the gateway has not acknowledged yet"
                 self.workers[worker_id] = replace(self.workers[worker_id], state=VersionState.UNLOADING)
             case planner.StopReplica(replica):

@@ -137,9 +137,9 @@ async def test_two_that_need_the_same_share_one_build(paths: Paths, offline: Set
         other.resolve(directory, progress=lines[2].append),
     )
     assert len(set(found)) == 1
-    assert lines[0] == lines[1]
-    assert sum(any("creating" in line for line in each) for each in lines) in {1, 2}
-    assert any("waiting for another build" in line for each in lines for line in each)
+    # Which of the three builds is a race, and so is who of one instance joins or waits; that one builds is not.
+    assert len(list(paths.environments.glob("*/bin/python"))) == 1
+    assert any("creating" in line for each in lines for line in each)
 
 
 @pytest.mark.req("REQ-050")

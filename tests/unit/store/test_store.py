@@ -168,7 +168,9 @@ async def test_references_are_followed_and_rings_end(database: Database) -> None
 
 
 async def test_publication_waits_for_every_endpoint_and_survives_a_restart(database: Database) -> None:
-    routed = Routed({("iris", "1"): "w"}, {("iris", LabelKind.ALIAS, "Champion"): ("iris", "1")}, {"e": ("iris", "1")})
+    routed = Routed(
+        {("iris", "1"): ("w",)}, {("iris", LabelKind.ALIAS, "Champion"): ("iris", "1")}, {"e": ("iris", "1")}
+    )
     first = Publication("i", database)
     await first.load(["iris", "other"])
     await first.put("iris", routed, Contribution())
