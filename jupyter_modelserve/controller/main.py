@@ -74,7 +74,7 @@ async def serve(paths: Paths, instance: Instance) -> None:
     await endpoints.start()
     background = [
         asyncio.create_task(child.run(), name="mlflow"),
-        asyncio.create_task(ChangeWatch(database.engine, endpoints.wake_all).run(), name="watch"),
+        asyncio.create_task(ChangeWatch(database, endpoints.wake_models).run(), name="watch"),
         asyncio.create_task(_wake_on_acknowledgement(publication, endpoints), name="acknowledgements"),
         asyncio.create_task(Partner(paths, "gateway", spawn_gateway).run(), name="partner"),
     ]

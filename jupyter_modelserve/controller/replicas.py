@@ -44,6 +44,8 @@ class WorkerStatus:
     address: str = ""
     pid: int | None = None
     restarts: int = 0
+    crashes: int = 0
+    last_exit: str = ""
     in_flight: int = 0
     since: float = 0.0
     phases: tuple[Phase, ...] = ()

@@ -78,9 +78,15 @@ class Endpoints:
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     def wake_all(self) -> None:
-        """The registry may have changed."""
+        """Something that concerns every endpoint happened."""
         for each in self._reconcilers.values():
             each.wake()
+
+    def wake_models(self, changed: frozenset[str] | None) -> None:
+        """These models changed in the registry; ``None`` means that any may have."""
+        for each in self._reconcilers.values():
+            if changed is None or each.models & changed:
+                each.wake()
 
     async def put(self, spec: EndpointSpec, principal: str) -> Endpoint:
         """Create or change an endpoint; asking again after a failure is another attempt.

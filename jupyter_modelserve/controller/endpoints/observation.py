@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from jupyter_modelserve.controller.endpoints.view import Worker, place
+from jupyter_modelserve.controller.endpoints.view import CRASH_LOOP, Worker, place
 from jupyter_modelserve.controller.engines.base import Engine, EngineUnavailable, ObservedReplica
-from jupyter_modelserve.controller.replicas import ReplicaClient, ReplicaStatus
-from jupyter_modelserve.types import ReplicaState
+from jupyter_modelserve.controller.replicas import ReplicaClient, ReplicaStatus, WorkerStatus
+from jupyter_modelserve.types import Cause, Failure, ReplicaState, VersionState
 
 GONE = frozenset({ReplicaState.STOPPED, ReplicaState.FAILED})
 
@@ -91,6 +91,14 @@ class Observer:
             await self._clients.pop(key).close()
 
 
+def _looping(worker: WorkerStatus) -> Failure | None:
+    """The cause shown while a version dies again and again."""
+    if worker.crashes < CRASH_LOOP or worker.state is VersionState.READY:
+        return None
+    message = f"its process ended {worker.crashes} times in a row: {worker.last_exit}"
+    return Failure(Cause.CRASHED, message, "read its log; it is started again with growing pauses")
+
+
 def read(replica: ObservedReplica, status: ReplicaStatus) -> dict[str, Worker]:
     """Workers of a replica as the planner sees them."""
     return {
@@ -103,8 +111,9 @@ def read(replica: ObservedReplica, status: ReplicaStatus) -> dict[str, Worker]:
             address=each.address,
             key=replica.key,
             verdict=each.verdict,
-            failure=each.failure,
+            failure=each.failure or _looping(each),
             restarts=each.restarts,
+            crashes=each.crashes,
             in_flight=each.in_flight,
             phases=each.phases,
         )

@@ -10,11 +10,12 @@ The rules, in the order in which they matter:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from jupyter_modelserve.controller.endpoints.selection import Selection, select
-from jupyter_modelserve.controller.endpoints.view import Desired, Key, Observed, Prepared, Routed, place
+from jupyter_modelserve.controller.endpoints.view import Desired, Key, Label, Observed, Prepared, Routed, place
 from jupyter_modelserve.types import Failure, ReplicaState, VersionState
 
 GONE = frozenset({ReplicaState.STOPPED, ReplicaState.FAILED})
@@ -82,7 +83,7 @@ def plan(desired: Desired, observed: Observed, now: float) -> tuple[Action, ...]
         observed: what is known to run, to be prepared and to be routed.
         now: seconds on the clock that ``observed.not_before`` uses.
     """
-    selection = select(desired)
+    selection = effective(select(desired), observed)
     routed = choose(selection, observed)
     actions: list[Action] = [*_prepare(selection, observed, now)]
     if observed.known:
@@ -92,6 +93,34 @@ def plan(desired: Desired, observed: Observed, now: float) -> tuple[Action, ...]
     elif observed.known and observed.acknowledged:
         actions += _remove(desired, selection, observed)
     return tuple(actions)
+
+
+def effective(selection: Selection, observed: Observed) -> Selection:
+    """*selection* with the roll-backs: a followed name whose version failed after it had answered is given back to
+    the version before, which is run again for that, until the name means something else (REQ-129, REQ-131).
+    """
+    for entity, label in selection.follows.items():
+        best = next(iter(selection.labels.get(label, ())), None)
+        before = observed.routed.previous.get(label)
+        if best is None or before is None or before == best or before not in selection.known:
+            continue
+        answered = observed.routed.labels.get(label) == best
+        if observed.routed.refused.get(label) == best or (answered and observed.known and _failed(best, observed)):
+            selection = _rolled_back(selection, entity, label, best, before)
+    return selection
+
+
+def _rolled_back(selection: Selection, entity: str, label: Label, best: Key, before: Key) -> Selection:
+    entities = {**selection.entities, entity: (before,)}
+    elsewhere = {key for name, keys in selection.entities.items() if name != entity for key in keys}
+    keys = [key for key in selection.keys if key != best or best in elsewhere]
+    return replace(
+        selection,
+        keys=tuple(dict.fromkeys((*keys, before))),
+        labels={**selection.labels, label: (before,)},
+        entities=entities,
+        refused={**selection.refused, label: best},
+    )
 
 
 def choose(selection: Selection, observed: Observed) -> Routed:
@@ -116,7 +145,21 @@ def choose(selection: Selection, observed: Observed) -> Routed:
         for key in dict.fromkeys((*selection.keys, *sorted(standing_in)))
         if (answering := _answering(key, observed))
     }
-    return Routed(workers, labels, entities)
+    return Routed(workers, labels, entities, _previous(selection, before, labels), selection.refused)
+
+
+def _previous(selection: Selection, before: Routed, labels: Mapping[Label, Key]) -> dict[Label, Key]:
+    """What each followed name answered before it answered what it does now; a roll-back is no step forward."""
+    found: dict[Label, Key] = {}
+    for label in selection.follows.values():
+        was, now = before.labels.get(label), labels.get(label)
+        moved = was is not None and was != now and label not in selection.refused and was in before.workers
+        kept = before.previous.get(label)
+        if moved and was is not None:
+            found[label] = was
+        elif kept is not None:
+            found[label] = kept
+    return found
 
 
 def _pick(wanted: tuple[Key, ...], before: Key | None, selection: Selection, observed: Observed) -> Key:
@@ -146,7 +189,7 @@ def _failed(key: Key, observed: Observed) -> bool:
     if isinstance(observed.preparations.get(key), Failure):
         return True
     workers = observed.workers_of(key)
-    return bool(workers) and all(each.state is VersionState.FAILED for each in workers)
+    return bool(workers) and all(each.failing for each in workers)
 
 
 def _prepare(selection: Selection, observed: Observed, now: float) -> list[Action]:

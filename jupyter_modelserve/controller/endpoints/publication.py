@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection
 
 from jupyter_modelserve.controller.endpoints.routes import Contribution, RouteBook
-from jupyter_modelserve.controller.endpoints.view import LabelKind, Routed
+from jupyter_modelserve.controller.endpoints.view import Key, Label, LabelKind, Routed
 from jupyter_modelserve.controller.signals import Signal
 from jupyter_modelserve.controller.store import tokens
 from jupyter_modelserve.controller.store.database import Database, get_meta, set_meta
@@ -56,6 +57,11 @@ class Publication:
     def routed(self, endpoint: str) -> Routed:
         """What the last table routes for *endpoint*."""
         return self._routed.get(endpoint, Routed())
+
+    def forgive(self, endpoint: str) -> None:
+        """The user asks for another attempt: what was rolled back may answer again."""
+        if endpoint in self._routed:
+            self._routed[endpoint] = replace(self._routed[endpoint], refused={})
 
     async def put(self, endpoint: str, routed: Routed, part: Contribution | None) -> None:
         """Publish what *endpoint* contributes; written down before the gateway may see it."""
@@ -126,12 +132,20 @@ def _write(routed: Routed) -> dict[str, Any]:
         "workers": [[*key, list(group)] for key, group in routed.workers.items()],
         "labels": [[*label, *key] for label, key in routed.labels.items()],
         "entities": [[name, *key] for name, key in routed.entities.items()],
+        "previous": [[*label, *key] for label, key in routed.previous.items()],
+        "refused": [[*label, *key] for label, key in routed.refused.items()],
     }
 
 
 def _read(raw: dict[str, Any]) -> Routed:
     return Routed(
         workers={(model, version): tuple(group) for model, version, group in raw["workers"]},
-        labels={(m, LabelKind(kind), name): (model, version) for m, kind, name, model, version in raw["labels"]},
+        labels=_read_labels(raw["labels"]),
         entities={name: (model, version) for name, model, version in raw["entities"]},
+        previous=_read_labels(raw["previous"]),
+        refused=_read_labels(raw["refused"]),
     )
+
+
+def _read_labels(raw: list[list[str]]) -> dict[Label, Key]:
+    return {(m, LabelKind(kind), name): (model, version) for m, kind, name, model, version in raw}

@@ -64,6 +64,7 @@ class EndpointReconciler:
         self.status = EndpointStatus()
         self.changed = Signal()
         self.gone = False
+        self.models: frozenset[str] = frozenset()
         self._observer = observer
         self._effects = effects
         self._parts = parts
@@ -129,6 +130,7 @@ class EndpointReconciler:
         if desired is None:
             self.gone = True
             return 0.0
+        self.models = frozenset(each.model for each in desired.spec.entities)
         sight = await self._observer.look()
         await self._guarded(self._effects.sweep(sight))
         await self._renew(desired, sight)
@@ -158,11 +160,13 @@ class EndpointReconciler:
 
     async def _renew(self, desired: Desired, sight: Sight) -> None:
         """A new generation is a new attempt: what failed is tried again. So are transient failures, when due."""
-        wanted = set(select(desired).keys)
+        wanted = set(planner.effective(select(desired), self._observed(sight)).keys)
         for key in [key for key in self._preparations if key not in wanted]:
             del self._preparations[key]
             self._timelines.pop(key, None)
         fresh = desired.generation != self._generation
+        if fresh and self._generation:
+            self._parts.publication.forgive(self.name)
         self._generation = desired.generation
         now = time.monotonic()
         for key, found in list(self._preparations.items()):
@@ -253,8 +257,8 @@ class EndpointReconciler:
         self._preparing[key] = asyncio.create_task(work())
 
     async def _publish(self, desired: Desired, sight: Sight, routed: Routed) -> None:
-        selection = select(desired)
         observed = self._observed(sight)
+        selection = planner.effective(select(desired), observed)
         states: dict[Key, tuple[VersionState, str]] = {}
         for key in selection.keys:
             state, failure = version_state(key, observed)

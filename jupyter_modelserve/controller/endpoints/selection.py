@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jupyter_modelserve import names
 from jupyter_modelserve.controller.endpoints.view import Desired, Key, Label, LabelKind
 from jupyter_modelserve.types import Model, Selector, SelectorKind, ServedEntity
 
+_FOLLOWING = {SelectorKind.ALIAS: LabelKind.ALIAS, SelectorKind.STAGE: LabelKind.STAGE}
 ARCHIVED = "Archived"
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """``keys``: versions to run. ``labels`` and ``entities``: versions that should answer, best first."""
+    """``keys``: versions to run. ``labels`` and ``entities``: versions that should answer, best first.
+
+    ``follows``: the name that an entity follows, by entity. ``known``: every version that is registered.
+    ``refused``: versions that were taken back from a name (:func:`planner.effective`).
+    """
 
     keys: tuple[Key, ...]
     labels: Mapping[Label, tuple[Key, ...]]
     entities: Mapping[str, tuple[Key, ...]]
+    follows: Mapping[str, Label] = field(default_factory=dict)
+    known: frozenset[Key] = frozenset()
+    refused: Mapping[Label, Key] = field(default_factory=dict)
 
 
 def versions(model: Model | None, selector: Selector) -> tuple[str, ...]:
@@ -42,13 +50,17 @@ def select(desired: Desired) -> Selection:
     """Read the endpoint's entities against the registry. Nothing is selected while it is being deleted."""
     entities: dict[str, tuple[Key, ...]] = {}
     keys: dict[Key, None] = {}
+    follows: dict[str, Label] = {}
     if not desired.deleting:
         for entity in desired.spec.entities:
             numbers = versions(desired.models.get(entity.model), entity.selector)
             entities[entity.name] = tuple((entity.model, number) for number in numbers)
             keys.update(dict.fromkeys(entities[entity.name]))
+            if entity.selector.kind in _FOLLOWING and entity.selector.value:
+                follows[entity.name] = (entity.model, _FOLLOWING[entity.selector.kind], entity.selector.value)
     labels = {} if desired.deleting else _labels(desired.models.values())
-    return Selection(tuple(keys), labels, entities)
+    known = frozenset((model.name, each.version) for model in desired.models.values() for each in model.versions)
+    return Selection(tuple(keys), labels, entities, follows, known)
 
 
 def _labels(models: Iterable[Model]) -> dict[Label, tuple[Key, ...]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import quote
 
+from jupyter_modelserve.controller.endpoints.planner import effective
 from jupyter_modelserve.controller.endpoints.selection import Selection, explain_nothing, select
 from jupyter_modelserve.controller.endpoints.view import Desired, Key, LabelKind, Observed, Prepared
 from jupyter_modelserve.types import (
@@ -39,7 +40,7 @@ def version_state(key: Key, observed: Observed) -> tuple[VersionState, Failure |
     workers = observed.workers_of(key)
     if workers:
         best = min(workers, key=lambda each: _PROGRESS.index(each.state))
-        return best.state, best.failure
+        return (VersionState.FAILED if best.failing else best.state), best.failure
     if not isinstance(prepared, Prepared):
         return (VersionState.BUILDING if key in observed.preparing else VersionState.PENDING), None
     if any(observed.replicas.get(each) is ReplicaState.READY for each in prepared.replicas):
@@ -49,7 +50,7 @@ def version_state(key: Key, observed: Observed) -> tuple[VersionState, Failure |
 
 def derive(desired: Desired, observed: Observed, phases: Mapping[Key, tuple[Phase, ...]], url: str) -> EndpointStatus:
     """Both tracks and every version behind them. ``url`` is the gateway's address."""
-    selection = select(desired)
+    selection = effective(select(desired), observed)
     keys = dict.fromkeys((*selection.keys, *observed.routed.workers))
     versions = tuple(_version(key, observed, selection, phases.get(key, ()), url) for key in keys)
     service, service_message = _service(desired, observed, selection)
@@ -114,7 +115,11 @@ def _service(desired: Desired, observed: Observed, selection: Selection) -> tupl
 def _update(desired: Desired, observed: Observed, selection: Selection) -> tuple[UpdateState, str]:
     if desired.deleting:
         return UpdateState.IN_PROGRESS, "Stopping"
-    failed: list[str] = []
+    failed = [
+        f"{best[0]} version {best[1]} failed after it had answered as {label[2]}; version {now} answers again"
+        for label, best in selection.refused.items()
+        if (now := observed.routed.labels.get(label, ("", "the one before"))[1])
+    ]
     for key in selection.keys:
         state, failure = version_state(key, observed)
         if state is VersionState.FAILED:

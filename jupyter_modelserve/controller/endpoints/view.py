@@ -53,6 +53,10 @@ class Prepared:
         return tuple(place(replica, self.worker) for replica in self.replicas)
 
 
+CRASH_LOOP = 3
+"""Deaths in a row after which a version counts as failing."""
+
+
 def place(replica: str, worker: str) -> str:
     """Id of a worker: the same version has the same name in every replica, so the replica is part of it."""
     return f"{replica}.{worker}"
@@ -72,6 +76,7 @@ class Worker:
     verdict: Verdict | None = None
     failure: Failure | None = None
     restarts: int = 0
+    crashes: int = 0
     in_flight: int = 0
     phases: tuple[Phase, ...] = ()
 
@@ -85,14 +90,25 @@ class Worker:
         """Whether it predicted and may get traffic."""
         return self.state is VersionState.READY
 
+    @property
+    def failing(self) -> bool:
+        """Whether it cannot be counted on: it failed, or it is being started again after dying several times."""
+        return self.state is VersionState.FAILED or (not self.ready and self.crashes >= CRASH_LOOP)
+
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """What the last published table says about this endpoint: workers by version, and what each name answers."""
+    """What the last published table says about this endpoint: workers by version, and what each name answers.
+
+    ``previous`` is what a name answered before; ``refused`` the version that was taken back from a name because it
+    failed after it had answered (automatic roll-back).
+    """
 
     workers: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
     labels: Mapping[Label, Key] = field(default_factory=dict)
     entities: Mapping[str, Key] = field(default_factory=dict)
+    previous: Mapping[Label, Key] = field(default_factory=dict)
+    refused: Mapping[Label, Key] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +137,7 @@ class Observed:
         if not isinstance(preparation, Prepared):
             return False
         workers = self.workers_of(key)
-        settled = all(each.ready or each.state is VersionState.FAILED for each in workers)
+        settled = all(each.ready or each.failing for each in workers)
         return settled and len(workers) == len(preparation.replicas) and any(each.ready for each in workers)
 
 

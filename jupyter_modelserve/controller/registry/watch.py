@@ -1,7 +1,8 @@
-"""Notices within a quarter of a second that anybody changed the database.
+"""Notices within a quarter of a second that anybody changed the registry.
 
 ``PRAGMA data_version`` changes when another connection commits, whichever process it belongs to, and costs
-microseconds (architecture §8). It is a hint: the reconcilers look again every ten seconds whatever happens.
+microseconds (architecture §8). Only then the change feed is read, which says which models changed. Both are hints:
+the reconcilers look again every ten seconds whatever happens.
 """
 
 from __future__ import annotations
@@ -10,20 +11,29 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from jupyter_modelserve.controller.store import feed
+from jupyter_modelserve.controller.store.database import Database
+
 INTERVAL = 0.25
+PAUSE = 1.0
 log = logging.getLogger(__name__)
 
 
 class ChangeWatch:
-    """Calls *changed* whenever the database was written by somebody."""
+    """Calls *changed* with the models that somebody changed; with ``None`` when that is not known."""
 
-    def __init__(self, engine: Engine, changed: Callable[[], None], interval: float = INTERVAL) -> None:
-        self._engine = engine
+    def __init__(
+        self, database: Database, changed: Callable[[frozenset[str] | None], None], interval: float = INTERVAL
+    ) -> None:
+        self._database = database
         self._changed = changed
         self._interval = interval
+        self._seen = 0
+        self._schema = -1
+        self._fed = False
 
     async def run(self) -> None:
         """Look until cancelled; a database that does not answer is looked at again later."""
@@ -32,16 +42,39 @@ class ChangeWatch:
         try:
             while True:
                 try:
-                    connection = connection or self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-                    seen = int(connection.execute(text("PRAGMA data_version")).scalar_one())
-                    if last is not None and seen != last:
-                        self._changed()
-                    last = seen
+                    if connection is None:
+                        connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+                    version = int(connection.execute(text("PRAGMA data_version")).scalar_one())
+                    if version != last:
+                        await self._look(connection, first=last is None)
+                    last = version
+                    await asyncio.sleep(self._interval)
                 except SQLAlchemyError as error:
                     log.warning("cannot look for changes: %s", error)
+                    if connection is not None:
+                        connection.close()
                     connection, last = None, None
-                    await asyncio.sleep(1)
-                await asyncio.sleep(self._interval)
+                    await asyncio.sleep(PAUSE)
         finally:
             if connection is not None:
                 connection.close()
+
+    async def _look(self, connection: Connection, *, first: bool) -> None:
+        schema = int(connection.execute(text("PRAGMA schema_version")).scalar_one())
+        if schema != self._schema or not self._fed:
+            # A migration of MLflow's drops triggers with the tables that it rebuilds.
+            self._fed = await self._database.run(feed.install)
+            self._schema = int(connection.execute(text("PRAGMA schema_version")).scalar_one())
+            self._seen = self._seen or await self._database.run(feed.newest)
+            self._changed(None)
+            return
+        changes = await self._database.run(feed.after, self._seen)
+        if changes:
+            self._seen = changes[-1].number
+            for each in changes:
+                log.info("registry: %s %s %s %s", each.kind, each.model, each.version, each.detail)
+            # Whoever renames a model changes two names.
+            renamed = {each.detail for each in changes if each.kind == "model renamed"}
+            self._changed(frozenset({each.model for each in changes} | renamed))
+        elif first:
+            self._changed(None)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import time
 from typing import Any, Callable, Dict, List, Optional
 
+STEADY = 60.0
+"""Seconds that a version must be READY for its deaths to be forgotten."""
 PHASES = ("start", "load", "probe", "ready")
 _PHASE_AT = {"LOADING": 1, "PROBING": 2, "READY": 3}
 
@@ -22,6 +24,8 @@ class Status:
         self.address = address
         self.pid: Optional[int] = None
         self.restarts = 0
+        self._crashes = 0
+        self.last_exit = ""
         self.state = "LOADING"
         self.begin()
 
@@ -34,6 +38,16 @@ class Status:
         self.signature: Any = None
         self.loader = ""
         self._marks: List[float] = [self._clock()]
+
+    def died(self, in_a_row: int, reason: str) -> None:
+        """A process that was READY ended by itself, for the *in_a_row*-th time."""
+        self._crashes, self.last_exit = in_a_row, reason
+
+    @property
+    def crashes(self) -> int:
+        """Deaths in a row; a version that has been READY for a minute has left them behind."""
+        steady = self.state == "READY" and time.time() - self.since >= STEADY
+        return 0 if steady else self._crashes
 
     def report(self, line: Dict[str, Any]) -> None:
         """A state change that the worker sent."""
@@ -77,5 +91,5 @@ class Status:
             "model": self.model, "version": self.version, "state": self.state, "verdict": self.verdict,
             "failure": self.failure, "address": self.address, "pid": self.pid, "restarts": self.restarts,
             "in_flight": in_flight, "since": self.since, "phases": self.phases(), "signature": self.signature,
-            "loader": self.loader,
+            "loader": self.loader, "crashes": self.crashes, "last_exit": self.last_exit,
         }  # fmt: skip

@@ -12,11 +12,10 @@ from typing import Any, Dict, Optional
 from .environ import worker_environ
 from .exits import explain_exit, oom_kills
 from .logs import RotatingLog, pump
-from .status import Status
+from .status import STEADY, Status
 
 BACKOFF = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 """Seconds before each restart in a row; a version READY for :data:`STEADY` seconds begins anew."""
-STEADY = 60.0
 _TAIL_LINES = 50
 _LINE_LIMIT = 64 * 1024 * 1024
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -64,6 +63,7 @@ class Worker:
             reason = explain_exit(code, oom_before)["message"]
             self.log.note("%s; starting again in %g s" % (reason, pause))
             self.status.restarts += 1
+            self.status.died(in_a_row, reason)
             self.status.begin()
             try:
                 await asyncio.wait_for(self._stopping.wait(), pause)

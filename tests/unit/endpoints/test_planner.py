@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from jupyter_modelserve.controller.endpoints import planner
+from jupyter_modelserve.controller.endpoints.status import derive
 from jupyter_modelserve.controller.endpoints.view import Label, LabelKind
-from jupyter_modelserve.types import ReplicaState, SelectorKind, VersionState
-from tests.unit.endpoints.world import World, desired, entity, model, version
+from jupyter_modelserve.types import ReplicaState, SelectorKind, ServiceState, UpdateState, VersionState
+from tests.unit.endpoints.world import BROKEN, World, desired, entity, model, version
 
 CHAMPION: Label = ("iris", LabelKind.ALIAS, "Champion")
 PRODUCTION: Label = ("iris", LabelKind.STAGE, "Production")
@@ -248,3 +251,54 @@ def test_fewer_replicas_are_unrouted_before_they_are_unloaded() -> None:
     world.settle(want)
     assert world.routed.workers == {("iris", "1"): ("r0.w-iris-1",)}
     assert list(world.replicas) == ["r0"]
+
+
+def crash_loop(world: World, number: str) -> None:
+    """Every worker of a version dies again and again, as its parent reports it."""
+    for name, each in list(world.workers.items()):
+        if each.version == number:
+            world.workers[name] = replace(each, state=VersionState.LOADING, crashes=3, failure=BROKEN)
+
+
+@pytest.mark.req("REQ-129", "REQ-131")
+def test_a_version_that_fails_after_it_answered_is_rolled_back_by_itself() -> None:
+    world = World()
+    follow = entity(SelectorKind.ALIAS, "Champion")
+    versions = (version(1), version(2), version(3))
+    world.settle(desired(model(*versions, aliases={"Champion": "1"}), follow))
+    moved = desired(model(*versions, aliases={"Champion": "2"}), follow)
+    world.settle(moved)
+    assert world.routed.labels[CHAMPION] == ("iris", "2")
+    crash_loop(world, "2")
+    for _ in range(15):
+        world.step(moved)
+        for name, each in list(world.workers.items()):
+            if each.version == "2" and each.state is VersionState.LOADING:
+                world.workers[name] = replace(each, state=VersionState.FAILED)
+        world.progress()
+        world.acknowledged = world.number
+    assert world.routed.labels[CHAMPION] == ("iris", "1")
+    assert world.routed.entities["e"] == ("iris", "1")
+    assert sorted(world.workers) == ["r0.w-iris-1"]
+    status = derive(moved, world.observe(), {}, "http://h")
+    assert (status.service, status.update) == (ServiceState.READY, UpdateState.UPDATE_FAILED)
+    assert "version 2 failed after it had answered as Champion; version 1 answers again" in status.update_message
+    world.settle(moved)
+    assert world.routed.labels[CHAMPION] == ("iris", "1"), "it does not go back and forth"
+    world.settle(desired(model(*versions, aliases={"Champion": "3"}), follow))
+    assert world.routed.labels[CHAMPION] == ("iris", "3")
+    assert not world.routed.refused
+
+
+def test_without_a_version_before_there_is_nothing_to_roll_back_to() -> None:
+    world = World()
+    follow = entity(SelectorKind.ALIAS, "Champion")
+    want = desired(model(version(1), aliases={"Champion": "1"}), follow)
+    world.settle(want)
+    crash_loop(world, "1")
+    world.step(want)
+    world.acknowledged = world.number
+    status = derive(want, world.observe(), {}, "http://h")
+    assert (status.service, status.update) == (ServiceState.FAILED, UpdateState.UPDATE_FAILED)
+    world.settle(want)
+    assert world.routed.workers == {("iris", "1"): ("r0.w-iris-1",)}

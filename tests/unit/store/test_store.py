@@ -15,7 +15,7 @@ from jupyter_modelserve.controller.endpoints.view import LabelKind, Routed
 from jupyter_modelserve.controller.registry import reader
 from jupyter_modelserve.controller.registry.files import FilesMissing, artifact_address, local_directory
 from jupyter_modelserve.controller.registry.watch import ChangeWatch
-from jupyter_modelserve.controller.store import endpoints, events, knowledge, tokens
+from jupyter_modelserve.controller.store import endpoints, events, feed, knowledge, tokens
 from jupyter_modelserve.controller.store.database import Database, get_meta, set_meta
 from jupyter_modelserve.errors import Conflict, ModelServeError, NotFound
 from jupyter_modelserve.settings import Paths
@@ -124,17 +124,76 @@ async def test_a_registry_without_tables_is_unknown_not_empty(database: Database
         await database.run(reader.read_models)
 
 
-async def test_a_change_by_anybody_is_noticed(database: Database, tmp_path: Path) -> None:
+MLFLOW_TABLES = (
+    "CREATE TABLE registered_models (name TEXT)",
+    "CREATE TABLE model_versions (name TEXT, version INTEGER, current_stage TEXT, source TEXT)",
+    "CREATE TABLE registered_model_aliases (alias TEXT, version INTEGER, name TEXT)",
+)
+
+
+async def test_a_change_by_anybody_is_noticed_and_told_with_its_model(database: Database, tmp_path: Path) -> None:
     import asyncio
 
-    noticed = asyncio.Event()
-    watch = asyncio.create_task(ChangeWatch(database.engine, noticed.set, interval=0.01).run())
-    await asyncio.sleep(0.1)
-    assert not noticed.is_set()
+    noticed: asyncio.Queue[frozenset[str] | None] = asyncio.Queue()
+    watch = asyncio.create_task(ChangeWatch(database, noticed.put_nowait, interval=0.01).run())
+    assert await asyncio.wait_for(noticed.get(), 5) is None
     with sqlite3.connect(tmp_path / "registry.db") as other:
-        other.execute("INSERT INTO modelserve_meta VALUES ('by', 'somebody')")
-    await asyncio.wait_for(noticed.wait(), 5)
+        for table in MLFLOW_TABLES:
+            other.execute(table)
+    # Until the watch has put its triggers on the new tables it can only say that something changed.
+    found, count = None, 0
+    while found is None:
+        count += 1
+        with sqlite3.connect(tmp_path / "registry.db", timeout=20) as other:
+            other.execute("INSERT INTO registered_models VALUES ('iris')")
+        found = await asyncio.wait_for(noticed.get(), 5)
+        assert count < 100
+    assert found == frozenset({"iris"})
     watch.cancel()
+
+
+async def test_every_change_has_exactly_one_record_in_its_transaction(database: Database) -> None:
+    statements = (
+        "INSERT INTO registered_models VALUES ('iris')",
+        "INSERT INTO model_versions VALUES ('iris', 1, 'None', 'models:/m-1')",
+        "UPDATE model_versions SET current_stage = 'Production'",
+        "UPDATE model_versions SET current_stage = 'Production'",
+        "INSERT INTO registered_model_aliases VALUES ('Champion', 1, 'iris')",
+        "UPDATE registered_model_aliases SET version = 2",
+        "DELETE FROM registered_model_aliases",
+        "UPDATE registered_models SET name = 'flower'",
+        "UPDATE model_versions SET current_stage = 'Deleted_Internal'",
+        "DELETE FROM registered_models",
+    )
+
+    def fill(connection: object) -> None:
+        for each in (*MLFLOW_TABLES, *statements):
+            connection.exec_driver_sql(each)  # type: ignore[attr-defined]
+            if each == MLFLOW_TABLES[-1]:
+                assert feed.install(connection)  # type: ignore[arg-type]
+
+    await database.run(fill)
+    found = [(each.kind, each.model, each.version, each.detail) for each in await database.run(feed.after, 0)]
+    assert found == [
+        ("model created", "iris", "", ""),
+        ("version created", "iris", "1", "models:/m-1"),
+        ("stage changed", "iris", "1", "None -> Production"),
+        ("alias set", "iris", "1", "Champion"),
+        ("alias moved", "iris", "2", "Champion: 1 -> 2"),
+        ("alias deleted", "iris", "2", "Champion"),
+        ("model renamed", "flower", "", "iris"),
+        ("version deleted", "iris", "1", ""),
+        ("model deleted", "flower", "", ""),
+    ]
+
+    def undone(connection: object) -> None:
+        connection.exec_driver_sql("INSERT INTO registered_models VALUES ('x')")  # type: ignore[attr-defined]
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await database.run(undone)
+    assert len(await database.run(feed.after, 0)) == len(found)
+    assert await database.run(feed.newest) == len(found)
 
 
 def test_artifact_addresses_stay_inside_the_store(tmp_path: Path) -> None:
