@@ -15,6 +15,7 @@ from jupyter_modelserve.addresses import Owner, Rule, find
 from jupyter_modelserve.errors import MethodNotAllowed, ModelServeError, NotFound
 from jupyter_modelserve.gateway.auth import authenticate, authorize, read_token
 from jupyter_modelserve.gateway.guard import HostGuard, decode_path
+from jupyter_modelserve.gateway.hints import Hints
 from jupyter_modelserve.gateway.log import AccessLog
 from jupyter_modelserve.gateway.metrics import CONTENT_TYPE, Metrics
 from jupyter_modelserve.gateway.proxy import Proxy
@@ -47,7 +48,8 @@ class Gateway:
         self.usage = Usage(str(paths.controller_socket))
         self.log = AccessLog(paths.logs / "gateway-access.log", settings.log_limit)
         self.metrics = Metrics(self._started_at)
-        self.scorer = Scorer(self._table, settings.body_limit, settings.request_timeout)
+        self.hints = Hints(str(paths.controller_socket))
+        self.scorer = Scorer(self._table, settings.body_limit, settings.request_timeout, trouble=self.hints.trouble)
         self.snapshots = Snapshots(paths, instance.instance_id, self.scorer.adopt)
         self._guard = HostGuard(instance.port, settings.allowed_hosts)
         self._proxy = Proxy(settings.hold, f"127.0.0.1:{instance.port}")

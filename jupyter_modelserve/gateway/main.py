@@ -122,7 +122,7 @@ async def _serve(paths: Paths, settings: Settings, instance: Instance, listener:
         loop.add_signal_handler(number, gateway.stop.set)
     gateway.snapshots.load()
     front = Front(gateway, max_connections())
-    parts = (gateway.snapshots.run, gateway.partner.run, gateway.usage.run, gateway.log.run)
+    parts = (gateway.snapshots.run, gateway.partner.run, gateway.usage.run, gateway.hints.run, gateway.log.run)
     tasks = [asyncio.create_task(_forever(each)) for each in parts]
     await front.listen(listener, paths.gateway_socket)
     _logger.info("gateway of %s serves http://127.0.0.1:%d", paths.home, instance.port)

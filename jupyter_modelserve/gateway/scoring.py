@@ -26,6 +26,8 @@ _PATIENCE: Final = 1.0
 _PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 0.2
 _MISDIRECTED: Final = 421
+_NOT_STARTED: Final = b"x-modelserve-not-started"
+"""A worker that has not taken the request says so: nothing was computed, it may go elsewhere."""
 
 
 class AnswerBroken(Exception):
@@ -63,12 +65,19 @@ class Scorer:
         table: gives the newest route table.
         body_limit: bytes a body may have.
         timeout: seconds for the whole request where the target names none (REQ-130).
+        trouble: told the id of a worker that could not be reached or lost a request.
     """
 
     def __init__(
-        self, table: Callable[[], RouteTable], body_limit: int, timeout: float, rng: random.Random | None = None
+        self,
+        table: Callable[[], RouteTable],
+        body_limit: int,
+        timeout: float,
+        rng: random.Random | None = None,
+        trouble: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._table = table
+        self._trouble = trouble
         self._timeout = timeout
         self._rng = rng or random.Random()  # noqa: S311 - splits traffic, guards nothing
         self.bodies = BodyReader(body_limit)
@@ -143,7 +152,7 @@ class Scorer:
         try:
             connection.send([_head(lane, request, pieces), *pieces])
             await connection.head()
-            if connection.status != _MISDIRECTED:
+            if connection.status != _MISDIRECTED and not any(name == _NOT_STARTED for name, _ in connection.headers):
                 lane.succeed()
                 await self._answer(request, route, connection, slot)
                 return True
@@ -179,6 +188,7 @@ class Scorer:
 
     def _lost(self, request: Request, lane: Lane, lost: ConnectionLost, trial: _Trial) -> None:
         """Allow one replay when no byte of an answer came."""
+        self._trouble(lane.target.id)
         if request.started:
             raise AnswerBroken from lost
         if lost.answered or trial.replayed:
@@ -191,6 +201,7 @@ class Scorer:
     async def _undelivered(self, route: Route, lane: Lane, trial: _Trial) -> None:
         """Nothing was sent: go on with another target, or wait a moment for a restart."""
         now = asyncio.get_running_loop().time()
+        self._trouble(lane.target.id)
         lane.fail(now)
         trial.tried.add(lane.target.id)
         if any(each.id not in trial.tried for each in route.targets):

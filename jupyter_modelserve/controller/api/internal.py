@@ -60,6 +60,13 @@ async def stop(request: Request, body: dict[str, Any] = Body(default={})) -> JSO
     return JSONResponse({"state": "stopping"})
 
 
+@operations.operation("POST", "/trouble", Rule.OPEN)
+async def trouble(request: Request, body: dict[str, Any] = Body()) -> JSONResponse:  # noqa: B008
+    """The gateway could not reach these workers: look at their endpoints now."""
+    _controller(request).endpoints.wake_workers({str(each) for each in body.get("workers", [])})
+    return JSONResponse({})
+
+
 @operations.operation("POST", "/used", Rule.OPEN)
 async def used(request: Request, body: dict[str, Any] = Body()) -> JSONResponse:  # noqa: B008
     """When tokens were last used."""

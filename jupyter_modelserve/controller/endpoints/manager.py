@@ -88,6 +88,13 @@ class Endpoints:
             if changed is None or each.models & changed:
                 each.wake()
 
+    def wake_workers(self, workers: set[str]) -> None:
+        """Something is wrong with these workers."""
+        for name, each in self._reconcilers.items():
+            routed = self._publication.routed(name).workers.values()
+            if any(worker in workers for group in routed for worker in group):
+                each.wake()
+
     async def put(self, spec: EndpointSpec, principal: str) -> Endpoint:
         """Create or change an endpoint; asking again after a failure is another attempt.
 

@@ -85,9 +85,8 @@ class Server:
             return respond(error_response(405, "METHOD_NOT_ALLOWED", "use POST to score", request_id))
         if not self.ready:
             message = "the version is still loading; try again"
-            return respond(
-                error_response(503, "TEMPORARILY_UNAVAILABLE", message, request_id, headers={"retry-after": "1"})
-            )
+            headers = {"retry-after": "1", "x-modelserve-not-started": "1"}
+            return respond(error_response(503, "TEMPORARILY_UNAVAILABLE", message, request_id, headers=headers))
         self._in_flight += 1
         self._jobs.put((request, respond, request_id))
         return None
