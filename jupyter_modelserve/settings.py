@@ -48,7 +48,9 @@ class Settings:
     borrow: bool = _setting(True, "Use an installed interpreter when it already satisfies a model's requirements.")
     offline: bool = _setting(False, "Never reach a package index; use caches, find-links and borrowed interpreters.")
     find_links: str = _setting("", "Directory or page with wheels for environment builds, besides pip's own settings.")
+    idle_exit: float = _setting(1800.0, "Time with no endpoint and no client after which the daemons end; 0: never.")
     log_limit: int = _setting(10 * 1024 * 1024, "Size at which a log file is rotated; three old ones are kept.")
+    autostart: bool = _setting(True, "Start the ended instance when MLflow in a kernel calls it; else the call fails.")
     allowed_hosts: str = _setting("", "Host names besides loopback that requests may name, separated by commas.")
 
     @classmethod

@@ -26,6 +26,7 @@ from jupyter_modelserve.controller.endpoints.publication import Publication
 from jupyter_modelserve.controller.engines.base import Engine
 from jupyter_modelserve.controller.engines.process import ProcessEngine
 from jupyter_modelserve.controller.environments.resolve import Environments
+from jupyter_modelserve.controller.idle import GatewayAddress, until_idle
 from jupyter_modelserve.controller.mlflow_child import MlflowChild
 from jupyter_modelserve.controller.parts import Controller, local_user
 from jupyter_modelserve.controller.registry.watch import ChangeWatch
@@ -78,6 +79,7 @@ async def serve(paths: Paths, instance: Instance) -> None:
         asyncio.create_task(_wake_on_acknowledgement(publication, endpoints), name="acknowledgements"),
         asyncio.create_task(Partner(paths, "gateway", spawn_gateway).run(), name="partner"),
     ]
+    background.insert(0, asyncio.create_task(_end_when_idle(controller), name="idle"))
     try:
         await _listen(controller)
     finally:
@@ -120,6 +122,19 @@ async def _listen(controller: Controller) -> None:
     server.should_exit = True
     stopping.cancel()
     await serving
+
+
+async def _end_when_idle(controller: Controller) -> None:
+    gateway = GatewayAddress(controller.paths)
+
+    async def count() -> int:
+        return len(await controller.endpoints.listing())
+
+    await until_idle(controller.settings.idle_exit, count, gateway.idle)
+    await asyncio.to_thread(controller.paths.stopping_file.touch, 0o600)
+    await gateway.stop()
+    controller.stop_replicas = True
+    controller.stopping.set()
 
 
 async def _wake_on_acknowledgement(publication: Publication, endpoints: Endpoints) -> None:

@@ -43,6 +43,7 @@ class Gateway:
         self._instance = instance
         self._pid = pid
         self._started_at = time.time()
+        self._last_used = time.monotonic()
         self.stop = asyncio.Event()
         self.partner = Partner(paths, "controller", spawn_controller)
         self.usage = Usage(str(paths.controller_socket))
@@ -74,6 +75,8 @@ class Gateway:
             request.link.watch(None)
             self.metrics.in_flight -= 1
             if not request.link.private:
+                if request.path != "/health":
+                    self._last_used = time.monotonic()
                 seconds = time.perf_counter() - began
                 self.metrics.observe(request, seconds)
                 self.log.add(request, seconds)
@@ -163,6 +166,10 @@ class Gateway:
         return self.metrics.render(self.scorer.lanes.all(), gauges)
 
     # ------------------------------------------------------------------------------------------------ private face
+    def _idle(self) -> float:
+        """Seconds without a request; the one that asks is in flight itself."""
+        return 0.0 if self.metrics.in_flight > 1 else round(time.monotonic() - self._last_used, 3)
+
     async def _private(self, request: Request) -> None:
         address = (request.method, request.raw_path)
         if address == ("GET", b"/internal/health"):
@@ -174,6 +181,7 @@ class Gateway:
                     "pid": self._pid,
                     "started_at": int(self._started_at * 1000),
                     "state": "stopping" if self.stop.is_set() else "running",
+                    "idle": self._idle(),
                 }
             )
         elif address == ("POST", b"/internal/stop"):

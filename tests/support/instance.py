@@ -93,8 +93,8 @@ def mlflow_of(instance: RunningInstance) -> Iterator[Any]:
         finally:
             while mlflow.active_run():
                 mlflow.end_run()
-            mlflow.set_tracking_uri(None)
-            mlflow.set_registry_uri(None)
+            mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
+            mlflow.set_registry_uri(None)  # type: ignore[arg-type]
             for name, value in before.items():
                 if value is None:
                     os.environ.pop(name, None)

@@ -16,6 +16,7 @@ from jupyter_modelserve import __version__
 from jupyter_modelserve.addresses import API, Rule
 from jupyter_modelserve.controller.api.endpoints import _controller
 from jupyter_modelserve.controller.api.operations import Operations, admit, caller_of
+from jupyter_modelserve.controller.idle import GatewayAddress
 from jupyter_modelserve.controller.parts import Controller
 from jupyter_modelserve.controller.registry import reader
 from jupyter_modelserve.controller.store import knowledge, tokens
@@ -48,11 +49,9 @@ async def status(request: Request) -> JSONResponse:
 
 
 async def _gateway(controller: Controller) -> DaemonStatus:
-    transport = httpx.AsyncHTTPTransport(uds=str(controller.paths.gateway_socket))
     try:
-        async with httpx.AsyncClient(transport=transport, timeout=2, trust_env=False) as client:
-            health = (await client.get("http://gateway/internal/health")).json()
-            return DaemonStatus("running", health["pid"], int(health["started_at"]))
+        health = await GatewayAddress(controller.paths).health()
+        return DaemonStatus("running", int(str(health["pid"])), int(str(health["started_at"])))
     except (httpx.HTTPError, ValueError, KeyError):
         return DaemonStatus("stopped")
 

@@ -23,7 +23,7 @@ from jupyter_modelserve.controller.endpoints.routes import contribute
 from jupyter_modelserve.controller.endpoints.selection import explain_nothing, select
 from jupyter_modelserve.controller.endpoints.status import derive, version_state
 from jupyter_modelserve.controller.endpoints.timeline import Timeline
-from jupyter_modelserve.controller.endpoints.view import Desired, Key, Observed, Prepared, Routed
+from jupyter_modelserve.controller.endpoints.view import Desired, Key, Observed, Prepared, Routed, Worker
 from jupyter_modelserve.controller.engines.base import EngineConflict, EngineRejected, EngineUnavailable
 from jupyter_modelserve.controller.registry.reader import RegistryNotReady
 from jupyter_modelserve.controller.signals import Signal
@@ -35,6 +35,8 @@ RESYNC = 10.0
 TRANSITION = 0.05
 """Seconds between looks while something is on its way: loading takes tenths of a second, so looking must too."""
 TRANSIENT = frozenset({Cause.BUILD_TIMED_OUT, Cause.ARTIFACTS_MISSING, Cause.CRASHED})
+PASSING = frozenset({Cause.CRASHED, Cause.OUT_OF_MEMORY, Cause.STARTUP_TIMED_OUT})
+"""Causes that another attempt may not meet again."""
 MOST_STARTS = 4
 """Starts of a replica in a row after which the user is told; it is tried again later."""
 log = logging.getLogger(__name__)
@@ -176,9 +178,19 @@ class EndpointReconciler:
                 self._timelines.pop(key, None)
         if fresh:
             self._backoff = Backoff()
-            for worker in sight.workers.values():
-                if worker.state is VersionState.FAILED:
-                    await self._guarded(self._effects.unload(self._observer, worker.name, worker.replica))
+        for worker in sight.workers.values():
+            if worker.state is VersionState.FAILED and (fresh or self._due_again(worker, now)):
+                await self._guarded(self._effects.unload(self._observer, worker.name, worker.replica))
+
+    def _due_again(self, worker: Worker, now: float) -> bool:
+        """Whether a version that failed for a reason that may pass is to be loaded once more."""
+        if worker.failure is None or worker.failure.cause not in PASSING:
+            return False
+        first = worker.id not in self._backoff.not_before
+        due = not first and self._backoff.not_before[worker.id] <= now
+        if first or due:
+            self._backoff.failed(worker.id, now)
+        return due
 
     async def _carry_out(self, action: planner.Action, desired: Desired, sight: Sight) -> None:
         match action:
@@ -291,6 +303,7 @@ class EndpointReconciler:
             for worker in workers:
                 if worker.ready:
                     self._backoff.reset(worker.replica)
+                    self._backoff.reset(worker.id)
         before, self.status = self.status, derive(desired, observed, phases, self._parts.url)
         await self._emit_changes(before, self.status)
         if _without_times(before) != _without_times(self.status):

@@ -43,6 +43,7 @@ class FakeReplica:
 
     workers: dict[str, WorkerStatus] = field(default_factory=dict)
     failing: set[str] = field(default_factory=set)
+    cause: Cause = Cause.MISSING_MODULE
     silent: bool = False
 
     async def status(self) -> ReplicaStatus:
@@ -52,7 +53,7 @@ class FakeReplica:
     async def put_worker(self, worker: str, spec: Mapping[str, Any]) -> None:
         self._answer()
         failed = spec["version"] in self.failing
-        failure = Failure(Cause.MISSING_MODULE, "module x is missing") if failed else None
+        failure = Failure(self.cause, "module x is missing") if failed else None
         state = VersionState.FAILED if failed else VersionState.READY
         found = WorkerStatus(spec["model"], spec["version"], state, failure=failure, address=f"unix:/{worker}")
         self.workers[worker] = found
@@ -215,6 +216,17 @@ async def test_a_version_that_failed_to_load_is_loaded_again_with_the_next_gener
     assert bench.reconciler.status.versions[0].failure == Failure(Cause.MISSING_MODULE, "module x is missing")
     bench.replica.failing = set()
     bench.want = desired(model(version(1)), generation=2)
+    await bench.passes()
+    assert tracks(bench) == (ServiceState.READY, UpdateState.NOT_UPDATING)
+
+
+async def test_a_version_that_failed_for_a_reason_that_may_pass_is_tried_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backoff, "STEPS", (0.0,))
+    bench.replica.failing, bench.replica.cause = {"1"}, Cause.OUT_OF_MEMORY
+    await bench.passes()
+    bench.replica.failing = set()
     await bench.passes()
     assert tracks(bench) == (ServiceState.READY, UpdateState.NOT_UPDATING)
 
