@@ -1,7 +1,8 @@
 """Finds the one address and its token; exists so that kernels, Voila, papermill and the CLI look in the same order.
 
 The order: arguments, then ``MODELSERVE_URL`` (with ``MODELSERVE_TOKEN`` or ``MODELSERVE_TOKEN_FILE``), then the local
-instance. The local token is only ever sent to the local instance: an address that came from elsewhere needs a token
+instance when it runs, then one behind this process's own Jupyter server (see ``discovery``), and at last a local one is
+started. The local token is only ever sent to the local instance: an address that came from elsewhere needs a token
 that came with it.
 """
 
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from jupyter_modelserve.client.discovery import through_jupyter
 from jupyter_modelserve.errors import InvalidParameter, NotRunning, Unauthenticated
 from jupyter_modelserve.settings import Paths
 from jupyter_modelserve.types import Instance
@@ -47,8 +49,11 @@ def locate(
     start: bool = True,
     paths: Paths | None = None,
     environ: Mapping[str, str] | None = None,
+    jupyter: bool = True,
 ) -> Address:
     """Find an instance; start the local one when *start* and none runs.
+
+    *jupyter* allows to ask the own Jupyter server; that server itself must not.
 
     Raises:
         NotRunning: nothing runs here and *start* is false.
@@ -59,7 +64,7 @@ def locate(
     paths = paths or Paths.default(environ)
     named = url or environ.get("MODELSERVE_URL")
     if not named:
-        return _local(paths, start, token)
+        return _local(paths, start, token, environ if jupyter and not token else None)
     cleaned = check_url(named)
     if token:
         return Address(cleaned, token)
@@ -92,10 +97,16 @@ def _from_environment(url: str, environ: Mapping[str, str]) -> Address | None:
     return None
 
 
-def _local(paths: Paths, start: bool, token: str | None) -> Address:
+def _local(paths: Paths, start: bool, token: str | None, environ: Mapping[str, str] | None) -> Address:
     from jupyter_modelserve import launcher
 
-    instance: Instance | None = launcher.ensure(paths) if start else launcher.find(paths)
+    instance: Instance | None = launcher.find(paths)
+    if instance is None and environ is not None:
+        found = through_jupyter(environ)
+        if found is not None:
+            return Address(found.url, found.token)
+    if instance is None and start:
+        instance = launcher.ensure(paths)
     if instance is None:
         raise NotRunning(f"no model serving instance runs here; {HOW_TO_START}")
     if token:

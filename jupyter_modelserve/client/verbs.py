@@ -32,7 +32,7 @@ def selector(segment: names.Segment | None) -> Selector:
     return Selector(SelectorKind(segment.kind.value), segment.value)
 
 
-def specification(reference: str, name: str | None = None, size: str = "Small") -> EndpointSpec:
+def specification(reference: str, name: str | None = None, size: str = "Small", replicas: int = 1) -> EndpointSpec:
     """The endpoint that ``serve`` asks for.
 
     Raises:
@@ -42,7 +42,8 @@ def specification(reference: str, name: str | None = None, size: str = "Small") 
     sizes = {each.value.lower(): each for each in WorkloadSize}
     if size.lower() not in sizes:
         raise InvalidParameter(f"size {size!r} is unknown; use Small, Medium or Large", details={"field": "size"})
-    entity = ServedEntity(model=model, selector=selector(segment), workload_size=sizes[size.lower()])
+    workload_size = sizes[size.lower()]
+    entity = ServedEntity(model=model, selector=selector(segment), workload_size=workload_size, replicas=replicas)
     return EndpointSpec(name=names.check_endpoint(name) if name else names.endpoint_for(model), entities=(entity,))
 
 
@@ -51,6 +52,7 @@ def serve(
     *,
     name: str | None = None,
     size: str = "Small",
+    replicas: int = 1,
     wait: bool = True,
     timeout: float = 600.0,
     on_status: Callable[[Endpoint], None] | None = None,
@@ -61,6 +63,7 @@ def serve(
         reference: the model and what of it.
         name: the endpoint's name; the model's name by default. An existing endpoint is updated without a gap.
         size: Small, Medium or Large: 4, 16 or 64 requests at a time (REQ-169).
+        replicas: processes side by side; with two or more a crash or a change costs no request.
         wait: return when it answers; otherwise at once.
         timeout: seconds to wait.
         on_status: sees every change of the status while waiting.
@@ -68,7 +71,7 @@ def serve(
     Raises:
         ServingFailed: it cannot be served; NotFound: no such model; DeadlineExceeded: *timeout* is over.
     """
-    spec = specification(reference, name, size)
+    spec = specification(reference, name, size, replicas)
     started = time.monotonic()
     endpoint = session.run(lambda client: client.put_endpoint(spec))
     client = session.current()

@@ -89,6 +89,7 @@ class ModelServeMagics(Magics):
         choices=["Small", "Medium", "Large"],
         help="Requests at a time: 4, 16 or 64.",
     )
+    @argument("--replicas", type=int, default=1, help="Processes side by side, so that one may crash unnoticed.")
     @argument("--wait", dest="wait", action="store_true", default=True, help="Wait until it answers (the default).")
     @argument("--no-wait", dest="wait", action="store_false", help="Return at once.")
     @argument("--timeout", type=float, default=600.0, help="Seconds to wait.")
@@ -102,11 +103,17 @@ class ModelServeMagics(Magics):
         found = parse_argstring(self.serve, line)
         name = values.unquote(found.name) if found.name else None
         reference = values.unquote(found.model)
-        verbs.specification(reference, name, found.size)
+        verbs.specification(reference, name, found.size, found.replicas)
         progress = Progress(self.shell)
         try:
             return verbs.serve(
-                reference, name=name, size=found.size, wait=found.wait, timeout=found.timeout, on_status=progress.show
+                reference,
+                name=name,
+                size=found.size,
+                replicas=found.replicas,
+                wait=found.wait,
+                timeout=found.timeout,
+                on_status=progress.show,
             )
         except KeyboardInterrupt:
             hint = "see how it gets on with %endpoints, end it with %stop"
