@@ -75,19 +75,24 @@ def _mlflow(model: Path, scratch: Path) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(model), "--env-manager", "local"]
-    with (scratch / "mlflow.log").open("wb") as log:
-        server = subprocess.Popen([*command, "-p", str(port), "--workers", "1"], stdout=log, stderr=log)
+    # It starts uvicorn by name.
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    log_file = scratch / "mlflow.log"
+    with log_file.open("wb") as log:
+        server = subprocess.Popen(
+            [*command, "-p", str(port), "--workers", "1"], stdout=log, stderr=log, env=environment
+        )
         try:
-            _wait(f"http://127.0.0.1:{port}/ping", server)
+            _wait(f"http://127.0.0.1:{port}/ping", server, log_file)
             yield f"http://127.0.0.1:{port}/invocations"
         finally:
             server.terminate()
             server.wait(20)
 
 
-def _wait(url: str, server: subprocess.Popen[bytes]) -> None:
+def _wait(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
     for _ in range(600):
-        assert server.poll() is None, "mlflow models serve ended"
+        assert server.poll() is None, log.read_text()[-2000:]
         try:
             urllib.request.urlopen(url, timeout=1)
         except (urllib.error.URLError, OSError):
