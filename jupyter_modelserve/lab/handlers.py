@@ -1,4 +1,6 @@
-"""The REST interface of the panel: parse, ask the service, answer in the one error shape.
+"""The panel's own operations, below ``lab/``, and what every handler of ours shares.
+
+That is: parse, ask the service, answer in the one error shape.
 
 Every verb is written out here with both decorators and its resource by name. ``authorized`` keeps the resource and
 action of its first call, so a decorated verb that two handlers inherit would be judged by the rule of the first.
@@ -26,7 +28,11 @@ AUTH_RESOURCE = "modelserve"
 CODES = {400: "BAD_REQUEST", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 405: "METHOD_NOT_ALLOWED"}
 """Error codes for what Jupyter Server itself refuses before a handler of ours runs."""
 
-NAMESPACE = "jupyter-modelserve/api/v1"
+ROOT = "jupyter-modelserve"
+"""Everything of ours is below ``{base_url}jupyter-modelserve/``."""
+
+NAMESPACE = f"{ROOT}/lab"
+"""The panel's operations. The instance's own API is proxied as it is, below ``api/v1`` (see ``proxy``)."""
 
 
 class ModelServeHandler(ExtensionHandlerMixin, APIHandler):
@@ -81,21 +87,14 @@ class ModelServeHandler(ExtensionHandlerMixin, APIHandler):
 class StatusHandler(ModelServeHandler):
     """``GET status``: is an instance running, and what does it serve."""
 
+    _track_activity = False
+
     @web.authenticated
     @authorized(action="read", resource=AUTH_RESOURCE)
     async def get(self) -> None:
         """Answer ``{"running", "instance", "endpoints"}``; no instance is not an error."""
+        self.service.touch()
         self.answer(await self.service.status())
-
-
-class EndpointsHandler(ModelServeHandler):
-    """``GET endpoints``: everything that is served."""
-
-    @web.authenticated
-    @authorized(action="read", resource=AUTH_RESOURCE)
-    async def get(self) -> None:
-        """Answer ``{"endpoints": [...]}``."""
-        self.answer({"endpoints": await self.service.endpoints()})
 
 
 class StartHandler(ModelServeHandler):
@@ -105,12 +104,12 @@ class StartHandler(ModelServeHandler):
     @authorized(action="execute", resource=AUTH_RESOURCE)
     async def post(self) -> None:
         """Start the instance unless it runs; answer as ``GET status`` does, once it runs."""
+        self.service.touch()
         self.answer(await self.service.start())
 
 
 ROUTES: list[tuple[str, type[ModelServeHandler]]] = [
     (url_path_join("/", NAMESPACE, "status"), StatusHandler),
-    (url_path_join("/", NAMESPACE, "endpoints"), EndpointsHandler),
     (url_path_join("/", NAMESPACE, "start"), StartHandler),
 ]
-"""All routes; the base URL of the server goes in front."""
+"""The panel's routes; the base URL of the server goes in front."""

@@ -7,11 +7,15 @@ off the event loop, because one slow import would stop every kernel message of t
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from importlib import import_module
 from typing import Any, Protocol, cast
 
 from jupyter_modelserve.errors import ModelServeError, NotRunning, Unavailable
+from jupyter_modelserve.lab.healing import HEAL_SECONDS, PAUSE_SECONDS, is_alive
+from jupyter_modelserve.lab.upstream import find_running
+from jupyter_modelserve.settings import Paths
 from jupyter_modelserve.types import Endpoint, InstanceStatus, to_json
 
 STOPPED: dict[str, Any] = {"running": False, "instance": None, "endpoints": []}
@@ -37,13 +41,19 @@ async def connect_to_instance() -> InstanceClient:
     Raises:
         NotRunning: no instance runs.
     """
-    client = await asyncio.to_thread(import_module, "jupyter_modelserve.client")
-    return cast(InstanceClient, await client.AsyncClient.discover(start=False))
+    address = await asyncio.to_thread(find_running)
+    client = await asyncio.to_thread(import_module, "jupyter_modelserve.client.aio")
+    return cast(InstanceClient, client.AsyncClient(address))
 
 
 def launch_instance() -> None:
     """Start the daemons and wait until they answer; blocks for seconds."""
     import_module("jupyter_modelserve.launcher").ensure()
+
+
+def may_come_back() -> bool:
+    """Whether the local instance heals by itself."""
+    return is_alive(Paths.default())
 
 
 class Service:
@@ -53,25 +63,41 @@ class Service:
         self,
         connect: Callable[[], Awaitable[InstanceClient]] = connect_to_instance,
         launch: Callable[[], object] = launch_instance,
+        alive: Callable[[], bool] = may_come_back,
     ) -> None:
         self._connect = connect
         self._launch = launch
+        self._alive = alive
         self._client: InstanceClient | None = None
         self._connecting = asyncio.Lock()
         self._starting = asyncio.Lock()
+        self._asked_at = float("-inf")
+
+    def touch(self) -> None:
+        """Note that somebody wants to know what is served."""
+        self._asked_at = time.monotonic()
+
+    @property
+    def idle_seconds(self) -> float:
+        """Seconds since somebody asked last."""
+        return time.monotonic() - self._asked_at
 
     async def status(self) -> dict[str, Any]:
-        """What runs: ``{"running", "instance", "endpoints"}`` in plain JSON."""
-        try:
-            instance, endpoints = await self._ask()
-        except NotRunning:
-            await self.close()
-            return dict(STOPPED)
-        return {"running": True, "instance": to_json(instance), "endpoints": to_json(endpoints)}
+        """What runs: ``{"running", "instance", "endpoints"}`` in plain JSON.
 
-    async def endpoints(self) -> list[Any]:
-        """Everything that is served, in plain JSON; nothing while no instance runs."""
-        return cast(list[Any], (await self.status())["endpoints"])
+        While one daemon restarts the other, the answer waits: an instance that heals is not a stopped one.
+        """
+        give_up_at = time.monotonic() + HEAL_SECONDS
+        while True:
+            try:
+                instance, endpoints = await self._ask()
+                break
+            except NotRunning:
+                await self.close()
+                if time.monotonic() > give_up_at or not self._alive():
+                    return dict(STOPPED)
+            await asyncio.sleep(PAUSE_SECONDS)
+        return {"running": True, "instance": to_json(instance), "endpoints": to_json(endpoints)}
 
     async def start(self) -> dict[str, Any]:
         """Start the instance unless it runs; several callers at once start it once."""

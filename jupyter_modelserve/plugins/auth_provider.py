@@ -55,11 +55,34 @@ def _discover(url: str) -> None:
     from jupyter_modelserve.errors import ModelServeError
 
     try:
-        found = locate(start=False)
+        found = locate(start=False, jupyter=False)
     except ModelServeError:
         return
     if _origin(found.url) == _origin(url):
         remember(found)
+
+
+def keep_running(url: str) -> None:
+    """Make sure that the local instance runs when *url* is its address: MLflow would try again for four minutes.
+
+    What is raised here reaches the caller at once, because MLflow asks for credentials outside of its retries.
+
+    Raises:
+        NotRunning: it has ended, and the setting ``autostart`` is off or the start failed.
+    """
+    from jupyter_modelserve import launcher
+    from jupyter_modelserve.client.address import HOW_TO_START
+    from jupyter_modelserve.errors import NotRunning
+    from jupyter_modelserve.launcher import identity
+    from jupyter_modelserve.settings import Paths, Settings
+
+    paths = Paths.default()
+    instance = identity.read(paths)
+    if instance is None or _origin(instance.url) != _origin(url) or launcher.find(paths) is not None:
+        return
+    if not Settings.load(paths.home).autostart:
+        raise NotRunning(f"the model serving instance at {instance.url} has ended; {HOW_TO_START}")
+    launcher.ensure(paths)
 
 
 class ModelServeAuth:
@@ -67,6 +90,7 @@ class ModelServeAuth:
 
     def __call__(self, request: Any) -> Any:
         """Called by ``requests`` for each prepared request, redirects excluded."""
+        keep_running(str(request.url))
         token = token_for(str(request.url))
         if token:
             request.headers["Authorization"] = f"Bearer {token}"

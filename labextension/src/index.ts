@@ -12,6 +12,7 @@ import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { addCommands } from './commands';
+import { followHints } from './model/hints';
 import { StatusStore } from './model/store';
 import { RestClient } from './request';
 import { IModelServeModel } from './tokens';
@@ -67,6 +68,7 @@ const plugin: JupyterFrontEndPlugin<IModelServeModel> = {
       shell.add(panel, 'left', { rank: PANEL_RANK });
       restorer?.add(panel, PANEL_ID);
       addCommands(app, shell, store, trans, palette);
+      followHints(app.serviceManager.events.stream, store);
     }
     if (settings) {
       followSettings(settings, store).catch((reason: unknown) => {

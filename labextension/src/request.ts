@@ -3,7 +3,7 @@ import { ServerConnection } from '@jupyterlab/services';
 
 import type { IModelServeClient, IStatus } from './tokens';
 
-const NAMESPACE = 'jupyter-modelserve/api/v1';
+const NAMESPACE = 'jupyter-modelserve/lab';
 
 /** A refusal of the server, in the one error shape of the product. */
 export class RequestError extends Error {

@@ -51,12 +51,12 @@ def fetch(
     jp_asyncio_loop: asyncio.AbstractEventLoop,
     request: pytest.FixtureRequest,
 ) -> Fetch:
-    """``fetch("status")``, ``fetch("start", method="POST", body=b"")``: one request, refusals as answers."""
+    """``fetch("lab/status")``, ``fetch("lab/start", method="POST", body=b"")``: one request, refusals as answers."""
     from jupyter_modelserve.lab import extension
 
     class FakeService(Service):
         def __init__(self) -> None:
-            super().__init__(instance_fake.connect, instance_fake.launch)
+            super().__init__(instance_fake.connect, instance_fake.launch, lambda: False)
 
     monkeypatch.setattr(extension.ModelServeExtension, "service_class", FakeService)
     send: Callable[..., Awaitable[Any]] = request.getfixturevalue("jp_fetch")
@@ -64,7 +64,7 @@ def fetch(
     def ask(path: str, **options: Any) -> Answer:
         async def call() -> Answer:
             try:
-                response = await send("jupyter-modelserve", "api", "v1", path, **options)
+                response = await send("jupyter-modelserve", *path.split("/"), **options)
             except HTTPClientError as refusal:
                 if refusal.response is None:
                     raise

@@ -13,7 +13,7 @@ class SampleService(Service):
     """Nothing runs until somebody presses Start."""
 
     def __init__(self) -> None:
-        super().__init__(INSTANCE.connect, INSTANCE.launch)
+        super().__init__(INSTANCE.connect, INSTANCE.launch, lambda: False)
 
 
 ModelServeExtension.service_class = SampleService

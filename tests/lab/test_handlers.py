@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from jupyter_modelserve.errors import TooManyRequests, Unavailable
+from jupyter_modelserve.errors import NotRunning, TooManyRequests, Unavailable
 from jupyter_modelserve.lab.handlers import ROUTES, ModelServeHandler
+from jupyter_modelserve.lab.proxy import PROXY_ROUTES
 from tests.lab.fakes import FakeInstance, Fetch, RecordingAuthorizer
 
-ALL = [("status", "GET"), ("endpoints", "GET"), ("start", "POST")]
+ALL = [("lab/status", "GET"), ("lab/start", "POST")]
 
 
 def options(method: str) -> dict[str, Any]:
@@ -18,13 +19,13 @@ def options(method: str) -> dict[str, Any]:
 
 
 def test_no_instance_is_an_answer_and_not_an_error(fetch: Fetch) -> None:
-    answer = fetch("status")
+    answer = fetch("lab/status")
     assert (answer.status, answer.json) == (200, {"running": False, "instance": None, "endpoints": []})
 
 
 def test_status_shows_both_daemons_and_every_version(fetch: Fetch, instance_fake: FakeInstance) -> None:
     instance_fake.running = True
-    body = fetch("status").json
+    body = fetch("lab/status").json
     assert body["running"] is True
     assert body["instance"]["url"] == "http://127.0.0.1:8585"
     assert body["instance"]["gateway"]["state"] == "running"
@@ -34,21 +35,15 @@ def test_status_shows_both_daemons_and_every_version(fetch: Fetch, instance_fake
     assert endpoint["spec"]["entities"][0]["selector"] == {"kind": "alias", "value": "Champion"}
 
 
-def test_endpoints(fetch: Fetch, instance_fake: FakeInstance) -> None:
-    assert fetch("endpoints").json == {"endpoints": []}
-    instance_fake.running = True
-    assert [each["spec"]["name"] for each in fetch("endpoints").json["endpoints"]] == ["iris"]
-
-
 def test_start_launches_once_and_answers_like_status(fetch: Fetch, instance_fake: FakeInstance) -> None:
-    assert fetch("start", method="POST", body=b"").json["running"] is True
-    assert fetch("start", method="POST", body=b"").json["running"] is True
+    assert fetch("lab/start", method="POST", body=b"").json["running"] is True
+    assert fetch("lab/start", method="POST", body=b"").json["running"] is True
     assert instance_fake.launches == 1
 
 
 def test_a_start_that_does_not_help_says_what_to_do(fetch: Fetch, instance_fake: FakeInstance) -> None:
     instance_fake.starts_when_launched = False
-    answer = fetch("start", method="POST", body=b"")
+    answer = fetch("lab/start", method="POST", body=b"")
     assert answer.status == Unavailable.status
     assert answer.json["error_code"] == Unavailable.error_code
     assert "doctor" in answer.json["details"]["hint"]
@@ -56,24 +51,24 @@ def test_a_start_that_does_not_help_says_what_to_do(fetch: Fetch, instance_fake:
 
 def test_a_stopped_instance_is_seen_and_found_again(fetch: Fetch, instance_fake: FakeInstance) -> None:
     instance_fake.running = True
-    assert fetch("status").json["running"] is True
+    assert fetch("lab/status").json["running"] is True
     instance_fake.running = False
-    assert fetch("status").json["running"] is False
+    assert fetch("lab/status").json["running"] is False
     instance_fake.running = True
-    assert fetch("status").json["running"] is True
+    assert fetch("lab/status").json["running"] is True
 
 
 def test_one_connection_serves_many_requests(fetch: Fetch, instance_fake: FakeInstance) -> None:
     instance_fake.running = True
     for _ in range(3):
-        fetch("status")
+        fetch("lab/status")
     assert instance_fake.connections == 1
 
 
 def test_errors_keep_their_shape_and_retry_after(fetch: Fetch, instance_fake: FakeInstance) -> None:
     instance_fake.running = True
     instance_fake.error = TooManyRequests("too many", retry_after_s=3)
-    answer = fetch("status")
+    answer = fetch("lab/status")
     assert (answer.status, answer.headers["Retry-After"]) == (429, "3")
     assert set(answer.json) == {"error_code", "message", "details", "request_id"}
 
@@ -87,7 +82,7 @@ def test_a_fault_of_ours_shows_no_traceback(
         raise RuntimeError("secret detail")
 
     monkeypatch.setattr(instance_fake, "status", broken)
-    answer = fetch("status")
+    answer = fetch("lab/status")
     assert (answer.status, answer.json["error_code"]) == (500, "INTERNAL_ERROR")
     assert b"secret" not in answer.body
     assert b"Traceback" not in answer.body
@@ -101,7 +96,9 @@ def test_nobody_without_a_token_gets_in(fetch: Fetch, instance_fake: FakeInstanc
 
 
 def test_a_cookie_without_xsrf_token_cannot_start_anything(fetch: Fetch, instance_fake: FakeInstance) -> None:
-    answer = fetch("start", method="POST", body=b"", headers={"Authorization": "", "Cookie": "username-localhost=x"})
+    answer = fetch(
+        "lab/start", method="POST", body=b"", headers={"Authorization": "", "Cookie": "username-localhost=x"}
+    )
     assert answer.status == 403
     assert instance_fake.launches == 0
 
@@ -111,25 +108,63 @@ def test_each_verb_asks_for_its_own_right(
     fetch: Fetch, authorizer: type[RecordingAuthorizer], path: str, method: str
 ) -> None:
     fetch(path, **options(method))
-    assert authorizer.asked == [("execute" if path == "start" else "read", "modelserve")]
+    assert authorizer.asked == [("execute" if path == "lab/start" else "read", "modelserve")]
 
 
 def test_who_may_only_read_cannot_start(
     fetch: Fetch, authorizer: type[RecordingAuthorizer], instance_fake: FakeInstance
 ) -> None:
     authorizer.refused = {"execute"}
-    answer = fetch("start", method="POST", body=b"")
+    answer = fetch("lab/start", method="POST", body=b"")
     assert (answer.status, answer.json["error_code"]) == (403, "PERMISSION_DENIED")
     assert instance_fake.launches == 0
-    assert fetch("status").status == 200
+    assert fetch("lab/status").status == 200
 
 
 def test_no_handler_inherits_a_guarded_verb() -> None:
     """``authorized`` remembers its first caller, so a shared verb would share one handler's rule."""
     verbs = {"get", "post", "put", "patch", "delete", "head"}
-    for _, handler in ROUTES:
+    for _, handler in [*ROUTES, *PROXY_ROUTES]:
         own = verbs & set(vars(handler))
         assert own, handler
         for verb in own:
             assert hasattr(vars(handler)[verb], "__wrapped__"), f"{handler.__name__}.{verb} has no guard"
         assert not verbs & set(vars(ModelServeHandler))
+
+
+PROXIED = [
+    ("api/v1/endpoints", "GET", "read"),
+    ("api/v1/endpoints", "HEAD", "read"),
+    ("api/v1/endpoints/a", "PUT", "write"),
+    ("api/v1/endpoints/a", "PATCH", "write"),
+    ("api/v1/endpoints/a", "DELETE", "write"),
+    ("api/v1/tokens", "POST", "write"),
+    ("api/modelserve/v1/tokens", "POST", "write"),
+    ("api/2.0/mlflow/runs/create", "POST", "write"),
+    ("model/a/1/invocations", "POST", "execute"),
+    ("model-endpoint/a/Production/invocations", "POST", "execute"),
+    ("serving-endpoints/a/invocations", "POST", "execute"),
+]
+
+
+@pytest.mark.parametrize("size", [0, 10])
+@pytest.mark.parametrize(("path", "method", "action"), PROXIED)
+def test_each_proxied_verb_asks_for_its_own_right(
+    fetch: Fetch, authorizer: type[RecordingAuthorizer], path: str, method: str, action: str, size: int
+) -> None:
+    body = {"body": b"x" * size} if method in {"POST", "PUT", "PATCH"} else {}
+    answer = fetch(path, method=method, **body)
+    assert answer.status == NotRunning.status
+    if method != "HEAD":
+        assert answer.json["error_code"] == NotRunning.error_code
+        assert "jupyter modelserve up" in answer.json["details"]["hint"]
+    assert set(authorizer.asked) == {(action, "modelserve")}
+    authorizer.refused = {action}
+    assert fetch(path, method=method, **body).status == 403
+
+
+def test_no_handler_of_ours_opens_itself_to_everybody() -> None:
+    """``OPTIONS`` of Jupyter's own APIHandler alone is open: a browser asks by it before it may sign in."""
+    for _, handler in [*ROUTES, *PROXY_ROUTES]:
+        verbs = (getattr(handler, name.lower()) for name in handler.SUPPORTED_METHODS if name != "OPTIONS")
+        assert not [each for each in verbs if getattr(each, "__allow_unauthenticated", False)]

@@ -28,7 +28,7 @@ describe('RestClient', () => {
     const status = await client(json(STOPPED), seen).status();
     expect(status).toEqual(STOPPED);
     expect(seen[0].url).toMatch(
-      'http://localhost/user/ann/jupyter-modelserve/api/v1/status'
+      'http://localhost/user/ann/jupyter-modelserve/lab/status'
     );
   });
 

@@ -64,6 +64,7 @@ export class StatusStore implements IModelServeModel, IDisposable {
     if (this.isDisposed) {
       return;
     }
+    this.watched = watched;
     if (watched) {
       await this.poll.start();
       await this.refresh();
@@ -76,6 +77,13 @@ export class StatusStore implements IModelServeModel, IDisposable {
   async refresh(): Promise<void> {
     if (!this.isDisposed) {
       await this.look();
+    }
+  }
+
+  /** Something changed, says the server: look, if anybody watches. Hidden, the next show looks anyway. */
+  hint(): void {
+    if (this.watched && !this.isDisposed) {
+      void this.poll.refresh();
     }
   }
 
@@ -185,4 +193,5 @@ export class StatusStore implements IModelServeModel, IDisposable {
   private current: ViewState = { kind: 'loading' };
   private idle = IDLE_INTERVAL;
   private looks = 0;
+  private watched = false;
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ import requests
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
+from jupyter_modelserve import launcher
 from jupyter_modelserve.authoring import connection, requirements, serialize
 from jupyter_modelserve.authoring.flavors import Flavor, detect
 from jupyter_modelserve.client import address as addresses
@@ -20,6 +22,7 @@ from jupyter_modelserve.client.address import Address
 from jupyter_modelserve.client.sync import Client
 from jupyter_modelserve.errors import NotRunning
 from jupyter_modelserve.plugins import auth_provider
+from jupyter_modelserve.settings import Paths
 
 FITTED = np.array([[0.0], [1.0]]), np.array([0, 1])
 
@@ -108,9 +111,28 @@ def test_the_token_goes_to_our_address_only(monkeypatch: pytest.MonkeyPatch) -> 
 def test_an_unannounced_address_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(auth_provider, "_known", {})
     monkeypatch.setattr(auth_provider, "_foreign", {})
-    monkeypatch.setattr(addresses, "locate", lambda start: Address("http://127.0.0.1:8123", "ms_found"))
+    monkeypatch.setattr(addresses, "locate", lambda **_: Address("http://127.0.0.1:8123", "ms_found"))
     assert auth_provider.token_for("http://127.0.0.1:8123/x") == "ms_found"
     assert auth_provider.token_for("http://elsewhere/x") is None
+
+
+@pytest.mark.parametrize("autostart", [False, True])
+def test_an_ended_instance_is_started_or_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autostart: bool
+) -> None:
+    started: list[Paths] = []
+    (tmp_path / "instance.json").write_text('{"instance_id": "i", "port": 8123, "nonce": "n"}')
+    monkeypatch.setenv("MODELSERVE_HOME", str(tmp_path))
+    monkeypatch.setenv("MODELSERVE_AUTOSTART", str(autostart))
+    monkeypatch.setattr(launcher, "ensure", started.append)
+    auth_provider.keep_running("http://elsewhere:8123/x")
+    assert started == []
+    if autostart:
+        auth_provider.keep_running("http://localhost:8123/x")
+        assert started == [Paths(tmp_path)]
+    else:
+        with pytest.raises(NotRunning, match="jupyter modelserve up"):
+            auth_provider.keep_running("http://localhost:8123/x")
 
 
 def test_mlflow_finds_the_provider() -> None:

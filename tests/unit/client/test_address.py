@@ -56,7 +56,7 @@ def test_environment_may_name_a_token_file(paths: Paths, tmp_path: Path) -> None
     assert (found.token, found.token_file) == ("ms_file", file)
 
 
-@pytest.mark.parametrize(("start", "asked"), [(True, ["ensure"]), (False, ["find"])])
+@pytest.mark.parametrize(("start", "asked"), [(True, ["find"]), (False, ["find"])])
 def test_local_instance(paths: Paths, running: list[str], start: bool, asked: list[str]) -> None:
     found = locate(start=start, paths=paths, environ={})
     assert (found.url, found.token, found.local) == (LOCAL.url, "ms_local", True)
