@@ -23,7 +23,7 @@ NODE := labextension/node_modules/.stamp
 PANEL := jupyter_modelserve/labextension/static/style.js
 TS := cd labextension && jlpm
 
-.PHONY: help demo lab test check bench docs lock format clean lint panel-test bootstrap
+.PHONY: help demo lab test check chaos bench docs lock format clean lint panel-test bootstrap
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -41,6 +41,9 @@ test: $(DEV) $(PANEL) lint panel-test ## everything; the last line is pytest's s
 	@$(BOOTSTRAP) curl
 	@$(BOOTSTRAP) browser
 	@$(VENV)/bin/python -m pytest
+
+chaos: $(DEV) ## kill and change everything under load, the long way (about half an hour)
+	@CHAOS=long $(VENV)/bin/python -m pytest tests/chaos
 
 bench: $(DEV) ## compare with peers, side by side
 	@$(VENV)/bin/python -m benchmarks

@@ -66,8 +66,8 @@ def _model_problem(model: str) -> str | None:
         return "is empty or begins or ends with a blank"
     if len(model) > 250:
         return "is longer than 250 characters"
-    if any(character in model for character in "/:@") or not model.isprintable():
-        return "holds one of / : @ or a control character"
+    if any(character in model for character in "/:@%?#\\") or not model.isprintable():
+        return "holds one of / : @ % ? # \\ or a control character"
     if model in {".", ".."} or ".." in model or model.startswith(".") or model.endswith("."):
         return "has an empty part between dots"
     if is_three_level(model):

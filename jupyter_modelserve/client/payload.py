@@ -43,6 +43,10 @@ def prepare(data: Any, params: Mapping[str, Any] | None = None) -> Rows:
     rows = _rows(data)
     if not params:
         return rows
+    if not isinstance(params, Mapping):
+        raise InvalidParameter(
+            f"params must be a dictionary, not a {type(params).__name__}", details={"field": "params"}
+        )
     extra = {"params": plain.plain(dict(params), "params")}
     return Rows(rows.count, lambda start, stop: {**rows.body(start, stop), **extra}, rows.index, rows.tabular)
 

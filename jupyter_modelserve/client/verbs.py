@@ -73,10 +73,11 @@ def serve(
     """
     spec = specification(reference, name, size, replicas)
     started = time.monotonic()
+    # Before anything changes: what does not exist is said without touching an endpoint that serves.
+    expected = session.run(lambda client: _expected(client, spec.entities[0]))
     endpoint = session.run(lambda client: client.put_endpoint(spec))
     client = session.current()
     if wait:
-        expected = _expected(client, spec.entities[0])
         endpoint = client.wait_ready(spec.name, endpoint.generation, timeout, on_status, expected)
     return ServedEndpoint(endpoint, addresses(client, endpoint), time.monotonic() - started)
 

@@ -29,6 +29,7 @@ from jupyter_modelserve.controller.environments.resolve import Environments
 from jupyter_modelserve.controller.idle import GatewayAddress, until_idle
 from jupyter_modelserve.controller.mlflow_child import MlflowChild
 from jupyter_modelserve.controller.parts import Controller, local_user
+from jupyter_modelserve.controller.registry.recording import Recorder
 from jupyter_modelserve.controller.registry.watch import ChangeWatch
 from jupyter_modelserve.controller.store import tokens
 from jupyter_modelserve.controller.store.database import Database
@@ -71,11 +72,12 @@ async def serve(paths: Paths, instance: Instance) -> None:
     preparer = Preparer(instance.instance_id, paths, database, Environments(paths, settings))
     endpoints = Endpoints(database, engine, preparer, publication, settings, instance.url)
     child = MlflowChild(paths, settings)
+    recorder = Recorder(database, paths)
     controller = Controller(instance, paths, settings, database, publication, endpoints, child)
     await endpoints.start()
     background = [
         asyncio.create_task(child.run(), name="mlflow"),
-        asyncio.create_task(ChangeWatch(database, endpoints.wake_models).run(), name="watch"),
+        asyncio.create_task(ChangeWatch(database, endpoints.wake_models, created=recorder.created).run(), name="watch"),
         asyncio.create_task(_wake_on_acknowledgement(publication, endpoints), name="acknowledgements"),
         asyncio.create_task(Partner(paths, "gateway", spawn_gateway).run(), name="partner"),
     ]

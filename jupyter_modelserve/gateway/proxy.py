@@ -108,6 +108,8 @@ class Proxy:
         lines = [first, b"host: " + self._host, b"connection: close"]
         named = _named_by_connection(request.fields)
         for name, value in request.headers:
+            if b"_" in name:
+                continue  # WSGI makes `_` and `-` one: x_modelserve_principal would be taken for ours
             if name not in _NOT_SENT and name not in named and not name.startswith((b"x-modelserve-", b"x-forwarded-")):
                 lines.append(name + b": " + value)
         lines.append(b"x-request-id: " + request.id.encode("ascii"))

@@ -188,7 +188,8 @@ def _none_ready(table: RouteTable, name: str, entities: Sequence[RouteEntity]) -
 
 def _served(model: RouteModel) -> str:
     names = sorted(model.versions, key=lambda each: (len(each), each))
-    names += [f"@{each}" for each in sorted(model.aliases)] + sorted(set(model.stages) - {"None"})
+    names += [f"@{alias}" for alias, version in sorted(model.aliases.items()) if version in model.versions]
+    names += sorted(stage for stage, version in model.stages.items() if version in model.versions and stage != "None")
     return _listed(names, "")
 
 

@@ -25,6 +25,7 @@ _PASSED: Final = frozenset({b"content-type", b"x-modelserve-format", b"warning",
 _PATIENCE: Final = 1.0
 _PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 0.2
+_DYING: Final = 0.05
 _MISDIRECTED: Final = 421
 _NOT_STARTED: Final = b"x-modelserve-not-started"
 """A worker that has not taken the request says so: nothing was computed, it may go elsewhere."""
@@ -40,6 +41,7 @@ class _Trial:
 
     tried: set[str]
     replayed: bool = False
+    lost: bool = False
     give_up_at: float = 0.0
     pause: float = _PAUSE
 
@@ -136,6 +138,11 @@ class Scorer:
                 continue
             if await self._attempt(request, route, lane, pieces, trial):
                 return
+            if trial.lost:
+                trial.lost = False
+                if all(each.id in trial.tried for each in route.targets):
+                    # A process that is just dying accepts for some milliseconds more: the replay must not go there.
+                    await asyncio.sleep(_DYING)
 
     async def _attempt(self, request: Request, route: Route, lane: Lane, pieces: list[bytes], trial: _Trial) -> bool:
         """One try on an acquired lane; whether the request is answered."""
@@ -195,7 +202,7 @@ class Scorer:
             how = "broke off its answer" if lost.answered else "died twice while it worked on this request"
             message = f"the worker of version {request.version} of {request.model!r} {how}"
             raise BadGateway(message, retry_after_s=1) from lost
-        trial.replayed = True
+        trial.replayed = trial.lost = True
         trial.tried.add(lane.target.id)
 
     async def _undelivered(self, route: Route, lane: Lane, trial: _Trial) -> None:

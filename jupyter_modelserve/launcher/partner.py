@@ -13,7 +13,8 @@ from jupyter_modelserve.locks import is_held
 from jupyter_modelserve.settings import Paths
 
 _PERIOD: Final = 1.0
-_SETTLED: Final = 60.0
+_SETTLED: Final = 5.0
+"""Seconds after which a start counts as a success: a death after that is news and not a loop."""
 _START: Final = 30.0
 """A daemon that was spawned may take this long until it holds its lock (Python has to import it)."""
 _PAUSES: Final = (1.0, 2.0, 5.0, 10.0, 30.0)

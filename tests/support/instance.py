@@ -58,9 +58,13 @@ class RunningInstance:
 
 
 @contextlib.contextmanager
-def started_instance(name: str = "ms-") -> Iterator[RunningInstance]:
-    """Start an instance in a short temporary directory; stop it at the end and prove that nothing is left."""
+def started_instance(name: str = "ms-", settings: str = "") -> Iterator[RunningInstance]:
+    """Start an instance in a short temporary directory; stop it at the end and prove that nothing is left.
+
+    *settings* is the text of its settings.toml.
+    """
     home = Path(tempfile.mkdtemp(prefix=name))
+    (home / "settings.toml").write_text(settings)
     paths = Paths(home)
     try:
         instance = launcher.ensure(paths)

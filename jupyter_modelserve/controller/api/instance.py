@@ -40,7 +40,7 @@ async def status(request: Request) -> JSONResponse:
         version=__version__,
         gateway=await _gateway(controller),
         controller=controller.itself(),
-        mlflow=DaemonStatus(controller.mlflow.state, controller.mlflow.pid),
+        mlflow=DaemonStatus(controller.mlflow.state, controller.mlflow.pid, controller.mlflow.started_at),
         endpoints=len(await controller.endpoints.listing()),
         engine=controller.endpoints.capabilities.name,
         isolation=controller.endpoints.capabilities.isolation,
@@ -137,11 +137,11 @@ async def create_token(request: Request, body: dict[str, Any] = Body()) -> JSONR
     lifetime = body.get("lifetime")
     if lifetime is not None and not (type(lifetime) is int and 0 < lifetime <= LONGEST_LIFETIME):
         raise InvalidParameter("lifetime: must be a number of seconds, or null for ever", details={"field": "lifetime"})
-    try:
-        scopes = tuple(Scope(each) for each in body.get("scopes") or [Scope.ALL])
-    except (ValueError, TypeError) as error:
+    asked = body.get("scopes", [Scope.ALL])
+    if not isinstance(asked, list) or not asked or not all(each in list(Scope) for each in asked):
         known = ", ".join(Scope)
-        raise InvalidParameter(f"scopes: must be a list of {known}", details={"field": "scopes"}) from error
+        raise InvalidParameter(f"scopes: must be a list of one or more of {known}", details={"field": "scopes"})
+    scopes = tuple(Scope(each) for each in asked)
     controller = _controller(request)
     comment = str(body.get("comment", ""))[:200]
     token, info = await controller.database.run(tokens.create, caller.principal, comment, scopes, lifetime)

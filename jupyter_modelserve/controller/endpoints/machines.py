@@ -56,12 +56,13 @@ VERSION_MEANS: Final[Mapping[V, str]] = {
 
 WORKER: Final[Mapping[V, frozenset[V]]] = {
     V.LOADING: frozenset({V.PROBING, V.FAILED, V.UNLOADING}),
-    V.PROBING: frozenset({V.READY, V.FAILED, V.UNLOADING}),
+    V.PROBING: frozenset({V.LOADING, V.READY, V.FAILED, V.UNLOADING}),
     V.READY: frozenset({V.LOADING, V.UNLOADING}),
     V.FAILED: frozenset({V.UNLOADING}),
     V.UNLOADING: frozenset(),
 }
-"""The part inside a replica. READY goes back to LOADING when the process died and is started again (REQ-004)."""
+"""The part inside a replica. READY goes back to LOADING when the process died and is started again (REQ-004), and so
+does PROBING when it died once more on its way back."""
 
 _ADOPTED: Final = frozenset(WORKER)
 _REPLICA_LOST: Final = frozenset({V.PENDING, V.BUILDING, V.STARTING})

@@ -100,12 +100,14 @@ class Endpoints:
 
         Raises:
             InvalidParameter: a field of *spec* is not usable.
-            NotFound: a model, version or alias that it names does not exist.
+            NotFound: a model, version or alias that it names does not exist, or the change would leave an endpoint
+                that serves with nothing to serve.
             Conflict: the endpoint is being stopped.
         """
         spec = complete(spec)
-        await reader.when_ready(lambda: self._database.run(_check_exists, spec), self._settings.hold)
         before = self._reconcilers.get(spec.name)
+        serving = before is not None and any(each.serving for each in before.status.versions)
+        await reader.when_ready(lambda: self._database.run(_check_exists, spec, serving), self._settings.hold)
         retry = before is not None and before.status.update is UpdateState.UPDATE_FAILED
         stored = await self._database.run(store.put, spec, principal, retry)
         reconciler = self._take_up(spec.name)
@@ -137,7 +139,8 @@ class Endpoints:
         return self._take_up(name).changed
 
     def _take_up(self, name: str) -> EndpointReconciler:
-        if name in self._reconcilers and not self._reconcilers[name].gone:
+        task = self._tasks.get(name)
+        if name in self._reconcilers and not self._reconcilers[name].gone and task is not None and not task.done():
             return self._reconcilers[name]
         reconciler = EndpointReconciler(
             name,
@@ -206,11 +209,11 @@ def _read_desired(connection: Connection, name: str) -> Desired | None:
     return Desired(stored.spec, stored.generation, stored.deleting, models)
 
 
-def _check_exists(connection: Connection, spec: EndpointSpec) -> None:
+def _check_exists(connection: Connection, spec: EndpointSpec, serving: bool) -> None:
     models = reader.read_models(connection, (entity.model for entity in spec.entities))
     for entity in spec.entities:
         model = models.get(entity.model)
-        must = entity.selector.kind in {SelectorKind.ALIAS, SelectorKind.VERSION}
+        must = serving or entity.selector.kind in {SelectorKind.ALIAS, SelectorKind.VERSION}
         if model is None or (must and not versions(model, entity.selector)):
             similar = "" if model else _similar(connection, entity.model)
             raise NotFound(explain_nothing(entity, model) + similar, details={"model": entity.model})

@@ -38,6 +38,10 @@ class Resolver(Protocol):
         """An environment for the model in *directory*; raises EnvironmentFailed."""
         ...
 
+    async def still_valid(self, environment: Environment) -> bool:
+        """Whether *environment* is what it was."""
+        ...
+
 
 class Preparer:
     """Prepares versions; holds nothing of its own, so that preparing twice gives the same answer."""
@@ -47,6 +51,10 @@ class Preparer:
         self._paths = paths
         self._database = database
         self._environments = environments
+
+    async def still_valid(self, prepared: Prepared) -> bool:
+        """Whether the environment of *prepared* is what it was when it was resolved."""
+        return await self._environments.still_valid(prepared.environment)
 
     async def prepare(
         self, endpoint: str, version: ModelVersion, settings_key: str, replicas: int, progress: Progress
@@ -93,10 +101,7 @@ class Preparer:
 
     async def _checked_digest(self, version: ModelVersion, directory: Path) -> str:
         digest = await asyncio.to_thread(digests.digest, directory)
-        recorded = await self._database.run(knowledge.digest_of, version)
-        if recorded is None:
-            await self._database.run(knowledge.record_digest, version, digest)
-        elif recorded != digest:
+        if await self._database.run(knowledge.record_digest, version, digest) != digest:
             raise PreparationFailed(
                 Failure(
                     Cause.FILES_CHANGED,

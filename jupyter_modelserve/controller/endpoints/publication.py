@@ -34,7 +34,8 @@ class Publication:
         self._tokens: dict[str, TokenGrant] = {}
         self._routed: dict[str, Routed] = {}
         self._recovering: set[str] = set()
-        self._open = False
+        self._dirty = False
+        self._written: Snapshot | None = None
         self.changed = Signal()
         self.acknowledged_changed = Signal()
         self.acknowledged = -1
@@ -66,12 +67,14 @@ class Publication:
     async def put(self, endpoint: str, routed: Routed, part: Contribution | None) -> None:
         """Publish what *endpoint* contributes; written down before the gateway may see it."""
         changed = self._book.put(endpoint, part)
+        changed |= self._routed.get(endpoint) != (None if part is None else routed)
         if part is None:
             self._routed.pop(endpoint, None)
         else:
             self._routed[endpoint] = routed
-        if changed or endpoint in self._recovering:
-            self._recovering.discard(endpoint)
+        self._dirty |= changed or endpoint in self._recovering
+        self._recovering.discard(endpoint)
+        if self._dirty:
             await self._announce()
 
     async def open(self) -> None:
@@ -85,11 +88,12 @@ class Publication:
         if found != self._tokens:
             self._tokens = found
             self._book.renumber()
+            self._dirty = True
             await self._announce()
 
     def snapshot(self) -> Snapshot | None:
         """The newest snapshot, or ``None`` while starting."""
-        return Snapshot(self._instance_id, self._book.table, self._tokens) if self._open else None
+        return self._written
 
     def acknowledge(self, number: int) -> None:
         """The gateway serves table *number*."""
@@ -111,8 +115,11 @@ class Publication:
     async def _announce(self) -> None:
         if self._recovering:
             return
-        await self._database.run(_remember, self.number, self._routed)
-        self._open = True
+        snapshot = Snapshot(self._instance_id, self._book.table, dict(self._tokens))
+        await self._database.run(_remember, snapshot.routes.number, dict(self._routed))
+        if self._written is None or snapshot.routes.number >= self._written.routes.number:
+            self._written = snapshot
+        self._dirty = snapshot.routes.number != self.number
         self.changed.notify()
 
 

@@ -20,7 +20,7 @@ from jupyter_modelserve.controller.endpoints.observation import Observer, Sight
 from jupyter_modelserve.controller.endpoints.preparation import PreparationFailed, Preparer
 from jupyter_modelserve.controller.endpoints.publication import Publication
 from jupyter_modelserve.controller.endpoints.routes import contribute
-from jupyter_modelserve.controller.endpoints.selection import explain_nothing, select
+from jupyter_modelserve.controller.endpoints.selection import Selection, explain_nothing, select
 from jupyter_modelserve.controller.endpoints.status import derive, version_state
 from jupyter_modelserve.controller.endpoints.timeline import Timeline
 from jupyter_modelserve.controller.endpoints.view import Desired, Key, Observed, Prepared, Routed, Worker
@@ -92,7 +92,7 @@ class EndpointReconciler:
                     failures = 0
                 except Exception:
                     failures += 1
-                    delay = min(2.0**failures, 60.0)
+                    delay = 2.0 ** min(failures, 6)
                     log.exception("endpoint %s: a pass failed; next in %.0f s", self.name, delay)
                 await self._sleep(delay)
         finally:
@@ -170,6 +170,11 @@ class EndpointReconciler:
         if fresh and self._generation:
             self._parts.publication.forgive(self.name)
         self._generation = desired.generation
+        for key, task in list(self._preparing.items()):
+            if fresh or key not in wanted:
+                # It prepares what is no longer asked for, or with settings that are no longer true.
+                task.cancel()
+                self._preparing.pop(key, None)
         now = time.monotonic()
         for key, found in list(self._preparations.items()):
             due = self._backoff.not_before.get(_name(key), now + 1) <= now
@@ -184,7 +189,8 @@ class EndpointReconciler:
 
     def _due_again(self, worker: Worker, now: float) -> bool:
         """Whether a version that failed for a reason that may pass is to be loaded once more."""
-        if worker.failure is None or worker.failure.cause not in PASSING:
+        served = worker.restarts > 0
+        if worker.failure is None or not (served or worker.failure.cause in PASSING):
             return False
         first = worker.id not in self._backoff.not_before
         due = not first and self._backoff.not_before[worker.id] <= now
@@ -195,10 +201,13 @@ class EndpointReconciler:
     async def _carry_out(self, action: planner.Action, desired: Desired, sight: Sight) -> None:
         match action:
             case planner.Prepare(key):
-                self._start_preparing(key, desired)
+                self._start_preparing(key, desired, self._observed(sight))
             case planner.EnsureReplica(prepared, replica):
-                await self._ensure(prepared, replica, sight)
+                if await self._still_valid(prepared):
+                    await self._ensure(prepared, replica, sight)
             case planner.LoadVersion(key, prepared, replica):
+                if not await self._still_valid(prepared):
+                    return
                 work = self._effects.load(self._observer, key, prepared, replica, desired.spec)
                 await self._guarded(work, prepared)
             case planner.Publish(routed):
@@ -211,6 +220,17 @@ class EndpointReconciler:
                 await self._parts.publication.put(self.name, Routed(), None)
                 await self._parts.forget()
                 self.gone = True
+
+    async def _still_valid(self, prepared: Prepared) -> bool:
+        """Before anything is started: a borrowed interpreter may have changed since. If so, prepare again."""
+        if await self._parts.preparer.still_valid(prepared):
+            return True
+        log.info("endpoint %s: environment %s changed; resolving again", self.name, prepared.environment.key)
+        for key, each in list(self._preparations.items()):
+            if isinstance(each, Prepared) and each.environment == prepared.environment:
+                del self._preparations[key]
+        self.wake()
+        return False
 
     async def _ensure(self, prepared: Prepared, replica: str, sight: Sight) -> None:
         attempts = self._backoff.count(replica)
@@ -241,7 +261,7 @@ class EndpointReconciler:
         except (EngineUnavailable, EngineConflict) as error:
             log.info("endpoint %s: %s; looking again", self.name, error)
 
-    def _start_preparing(self, key: Key, desired: Desired) -> None:
+    def _start_preparing(self, key: Key, desired: Desired, observed: Observed) -> None:
         timeline = self._timelines[key] = Timeline(time.monotonic)
 
         def progress(phase: str, line: str) -> None:
@@ -250,10 +270,12 @@ class EndpointReconciler:
 
         async def work() -> None:
             version = next(each for each in desired.models[key[0]].versions if each.version == key[1])
+            selection = planner.effective(select(desired), observed)
+            replicas = _replicas(desired, selection, key)
             settings_key = repr((desired.spec.unknown_columns, desired.spec.request_timeout))
             try:
                 self._preparations[key] = await self._parts.preparer.prepare(
-                    self.name, version, settings_key, _replicas(desired, key), progress
+                    self.name, version, settings_key, replicas, progress
                 )
                 self._backoff.reset(_name(key))
             except PreparationFailed as error:
@@ -263,7 +285,8 @@ class EndpointReconciler:
                 log.exception("endpoint %s: preparing %s version %s failed", self.name, *key)
                 self._backoff.failed(_name(key), time.monotonic())
             finally:
-                self._preparing.pop(key, None)
+                if self._preparing.get(key) is asyncio.current_task():
+                    del self._preparing[key]
                 self.wake()
 
         self._preparing[key] = asyncio.create_task(work())
@@ -280,7 +303,8 @@ class EndpointReconciler:
             for entity in desired.spec.entities
             if not selection.entities.get(entity.name)
         }
-        part = contribute(desired.spec, routed, sight.workers, states, self._parts.settings, messages)
+        follows = selection.follows.values()
+        part = contribute(desired.spec, routed, sight.workers, states, self._parts.settings, messages, follows)
         await self._parts.publication.put(self.name, routed, part)
 
     async def _contribute(self, desired: Desired, sight: Sight) -> None:
@@ -330,9 +354,9 @@ class EndpointReconciler:
             await emit("endpoint", f"{after.service.value}, {after.update.value}: {message}".rstrip(": "), None, data)
 
 
-def _replicas(desired: Desired, key: Key) -> int:
+def _replicas(desired: Desired, selection: Selection, key: Key) -> int:
     """How many replicas a version needs: what the largest of the entities that select it asks for."""
-    entities = select(desired).entities
+    entities = selection.entities
     return max((each.replicas for each in desired.spec.entities if key in entities.get(each.name, ())), default=1)
 
 

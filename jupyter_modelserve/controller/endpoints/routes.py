@@ -1,7 +1,8 @@
 """From what each endpoint routes to the one numbered table that the gateway works from. Pure, except for the book.
 
-Several endpoints may serve one model: their workers for a version are targets side by side; names are taken from the
-endpoint that was created first.
+Several endpoints may serve one model: their workers for a version are targets side by side. A name answers as the
+endpoint says that can answer for it, above all one that follows the name: an endpoint that pins a version knows only
+what the registry says, and must not take a name away while another one is still getting the new version ready.
 """
 
 from __future__ import annotations
@@ -24,12 +25,23 @@ from jupyter_modelserve.types import (
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """What one endpoint brings to the table. ``versions`` holds every version it serves or prepares."""
+    """What one endpoint brings to the table. ``versions`` holds every version it serves or prepares.
+
+    ``follows`` are the names that it moves by its own rules; for other names of its models it only knows what the
+    registry says.
+    """
 
     entities: tuple[RouteEntity, ...] = ()
     targets: Mapping[str, RouteTarget] = field(default_factory=dict)
     versions: Mapping[Key, RouteVersion] = field(default_factory=dict)
     labels: Mapping[Label, Key] = field(default_factory=dict)
+    follows: frozenset[Label] = frozenset()
+
+    def rank(self, label: Label) -> tuple[bool, bool, bool]:
+        """How much its word counts for a name: it can answer, it follows the name, it prepares the version."""
+        key = self.labels[label]
+        found = self.versions.get(key)
+        return bool(found and found.targets), label in self.follows, found is not None
 
 
 def contribute(
@@ -39,6 +51,7 @@ def contribute(
     states: Mapping[Key, tuple[VersionState, str]],
     settings: Settings,
     messages: Mapping[str, str],
+    follows: Iterable[Label] = (),
 ) -> Contribution:
     """Turn the planner's choice into routes.
 
@@ -49,6 +62,7 @@ def contribute(
         states: every wanted version with its state and, when it failed, the sentence for callers.
         settings: defaults of the limits.
         messages: by entity: why it has no version.
+        follows: names that an entity of the endpoint follows.
     """
     targets: dict[str, RouteTarget] = {}
     concurrency = max((entity.workload_size.concurrency for entity in spec.entities), default=1)
@@ -77,23 +91,28 @@ def contribute(
         )
         for entity in spec.entities
     )
-    return Contribution(entities, targets, versions, dict(routed.labels))
+    return Contribution(entities, targets, versions, dict(routed.labels), frozenset(follows))
 
 
 def build(number: int, contributions: Iterable[tuple[str, Contribution]]) -> RouteTable:
-    """Join what the endpoints contribute, in the order given."""
+    """Join what the endpoints contribute. Where two speak of one name, the one that can answer for it counts."""
     targets: dict[str, RouteTarget] = {}
     models: dict[str, RouteModel] = {}
     endpoints: dict[str, tuple[RouteEntity, ...]] = {}
-    for name, each in contributions:
+    ranks: dict[Label, tuple[bool, bool, bool]] = {}
+    for name, each in sorted(contributions, key=lambda named: named[0]):
         endpoints[name] = each.entities
         targets.update(each.targets)
         for (model, version), route in each.versions.items():
             entry = models.setdefault(model, RouteModel({}))
             entry.versions[version] = _join(entry.versions.get(version), route)
-        for (model, kind, label), key in each.labels.items():
+        for name_of, key in each.labels.items():
+            if name_of in ranks and each.rank(name_of) <= ranks[name_of]:
+                continue
+            ranks[name_of] = each.rank(name_of)
+            model, kind, label = name_of
             entry = models.setdefault(model, RouteModel({}))
-            (entry.aliases if kind is LabelKind.ALIAS else entry.stages).setdefault(label, key[1])
+            (entry.aliases if kind is LabelKind.ALIAS else entry.stages)[label] = key[1]
     return RouteTable(number, targets, models, endpoints)
 
 

@@ -13,6 +13,7 @@ from jupyter_modelserve.types import (
     Failure,
     Phase,
     ReplicaState,
+    SelectorKind,
     ServiceState,
     UpdateState,
     VersionState,
@@ -104,7 +105,9 @@ def _service(desired: Desired, observed: Observed, selection: Selection) -> tupl
         if desired.deleting:
             return ServiceState.PENDING, "Stopping"
         if not wanted:
-            return ServiceState.PENDING, explain_nothing(entity, desired.models.get(entity.model))
+            model = desired.models.get(entity.model)
+            waits = model is not None and entity.selector.kind in {SelectorKind.ACTIVE, SelectorKind.STAGE}
+            return ServiceState.PENDING if waits else ServiceState.FAILED, explain_nothing(entity, model)
         failures = [failure for key in wanted if (failure := version_state(key, observed)[1])]
         if len(failures) == len(wanted):
             return ServiceState.FAILED, failures[0].message

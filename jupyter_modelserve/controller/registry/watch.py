@@ -23,12 +23,19 @@ log = logging.getLogger(__name__)
 
 
 class ChangeWatch:
-    """Calls *changed* with the models that somebody changed; with ``None`` when that is not known."""
+    """Calls *changed* with the models that somebody changed, ``None`` when that is not known, and *created* with new
+    versions as (model, version).
+    """
 
     def __init__(
-        self, database: Database, changed: Callable[[frozenset[str] | None], None], interval: float = INTERVAL
+        self,
+        database: Database,
+        changed: Callable[[frozenset[str] | None], None],
+        interval: float = INTERVAL,
+        created: Callable[[list[tuple[str, str]]], None] = lambda _: None,
     ) -> None:
         self._database = database
+        self._created = created
         self._changed = changed
         self._interval = interval
         self._seen = 0
@@ -73,6 +80,9 @@ class ChangeWatch:
             self._seen = changes[-1].number
             for each in changes:
                 log.info("registry: %s %s %s %s", each.kind, each.model, each.version, each.detail)
+            new = [(each.model, each.version) for each in changes if each.kind == "version created"]
+            if new:
+                self._created(new)
             # Whoever renames a model changes two names.
             renamed = {each.detail for each in changes if each.kind == "model renamed"}
             self._changed(frozenset({each.model for each in changes} | renamed))

@@ -20,10 +20,13 @@ def digest_of(connection: Connection, version: ModelVersion) -> str | None:
     return None if value is None else str(value)
 
 
-def record_digest(connection: Connection, version: ModelVersion, digest: str) -> None:
-    """Remember the digest of a version seen for the first time."""
-    key = {"model": version.model, "version": version.version, "created_at": version.created_at}
-    connection.execute(insert(digests).values(**key, digest=digest, recorded_at=now_ms()))
+def record_digest(connection: Connection, version: ModelVersion, digest: str) -> str:
+    """Remember the digest of a version seen for the first time; returns the one that is on record."""
+    known = digest_of(connection, version)
+    if known is None:
+        key = {"model": version.model, "version": version.version, "created_at": version.created_at}
+        connection.execute(insert(digests).values(**key, digest=digest, recorded_at=now_ms()))
+    return known or digest
 
 
 def saw_interpreter(connection: Connection, path: str) -> None:

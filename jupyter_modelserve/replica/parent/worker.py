@@ -47,20 +47,24 @@ class Worker:
         self._task = asyncio.ensure_future(self._keep())
 
     async def _keep(self) -> None:
-        in_a_row = 0
+        in_a_row, served = 0, False
         while True:
             oom_before = oom_kills()
             code = await self._one_life()
             if self._stopping.is_set():
                 return
-            if self.status.state != "READY":
-                self._fail(code, oom_before)
+            failure = self._reported_failure or explain_exit(code, oom_before)
+            ready = self.status.state == "READY"
+            # What served once can be loaded: a death without a word on the way back says nothing about the version.
+            served = served or ready
+            if not served or self._reported_failure is not None:
+                self._fail(failure)
                 return
-            if time.time() - self.status.since >= STEADY:
+            if ready and time.time() - self.status.since >= STEADY:
                 in_a_row = 0
             pause = BACKOFF[min(in_a_row, len(BACKOFF) - 1)]
             in_a_row += 1
-            reason = explain_exit(code, oom_before)["message"]
+            reason = failure["message"]
             self.log.note("%s; starting again in %g s" % (reason, pause))
             self.status.restarts += 1
             self.status.died(in_a_row, reason)
@@ -71,8 +75,7 @@ class Worker:
             except asyncio.TimeoutError:
                 continue
 
-    def _fail(self, code: int, oom_before: Optional[int]) -> None:
-        failure = self._reported_failure or explain_exit(code, oom_before)
+    def _fail(self, failure: Dict[str, Any]) -> None:
         self.log.note("failed: %s: %s" % (failure["cause"], failure["message"]))
         self.status.fail(failure, self.log.tail(_TAIL_LINES + 1)[:-1])
 

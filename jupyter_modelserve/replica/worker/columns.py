@@ -192,11 +192,14 @@ def _boolean(cells: Cells) -> Any:
 def _string(cells: Cells) -> Any:
     if cells.types() - {str, type(None)}:
         cells.check(lambda value: None if isinstance(value, str) or is_null(value) else type_name(value))
-    return pandas().Series([None if is_null(value) else value for value in cells.values], dtype=_text_dtype())
+    values = [None if is_null(value) else value for value in cells.values]
+    if values and all(value is None for value in values):
+        return _objects(values)  # as pandas makes a column of nulls only
+    return pandas().Series(values, dtype=_text_dtype())
 
 
 def _text_dtype() -> Any:
-    # What pandas makes of text by itself: str since 3.0, object before; an empty or all-null column must agree.
+    # What pandas makes of text by itself: str since 3.0, object before; an empty column must agree.
     return pandas().Series(["a"]).dtype
 
 

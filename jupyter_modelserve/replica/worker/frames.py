@@ -32,8 +32,9 @@ def to_frame(table: Table, signature: Signature, unknown_columns: str) -> Tuple[
     content: Dict[Any, Any] = {}
     for position, (column, values) in enumerate(chosen):
         name = column.name if column.name is not None else (table.names[position] if table.names else position)
-        if not column.required and _all_null(values):
-            # As good as left out, which an optional column may be; MLflow would refuse a null integer instead.
+        if not column.required and column.kind in ("integer", "long") and _all_null(values):
+            # As good as left out, which an optional column may be: MLflow refuses a null integer. Other kinds can
+            # hold nulls, and a model that imputes them wants the column.
             continue
         content[name] = _series(convert(Cells(column, values, table.labels, table.exact)), index)
     frame = pandas().DataFrame(content, index=index if index is not None else pandas().RangeIndex(table.rows))

@@ -55,7 +55,7 @@ class Scorer:
             if warnings:
                 headers["warning"] = ", ".join('199 - "%s"' % _header_text(text) for text in warnings)
             predictions = [] if prepared.empty else self._predict(prepared, params, request_id)
-            return Response(200, encode(predictions, self._is_bare(found.name)), headers=headers)
+            return Response(200, _encoded(predictions, self._is_bare(found.name)), headers=headers)
         except Refusal as refusal:
             return error_response(refusal.status, refusal.code, refusal.message, request_id, refusal.details, headers)
         except CannotEncode as error:
@@ -124,6 +124,16 @@ class Scorer:
             details["module"] = error.name
             hint = "; the module %s is not installed in the model's environment" % error.name
         return Refusal("the model could not score this request (%s)%s" % (name, hint), details=details)
+
+
+def _encoded(predictions: Any, bare: bool) -> bytes:
+    """The answer as JSON; whatever goes wrong here is the model's answer's fault, not the caller's."""
+    try:
+        return encode(predictions, bare)
+    except (CannotEncode, MemoryError):
+        raise
+    except Exception as error:
+        raise CannotEncode("a %s" % type(predictions).__name__) from error
 
 
 def _null_columns(data: Any) -> List[str]:

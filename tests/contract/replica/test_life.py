@@ -95,6 +95,23 @@ def test_a_killed_worker_is_started_again(replica: Replica, iris_model: Path) ->
     assert "signal 9" in replica.log("w1")
 
 
+def test_a_worker_that_is_killed_on_its_way_back_is_started_again(replica: Replica, iris_model: Path) -> None:
+    replica.put("w1", iris_model)
+    killed = replica.wait("w1")["pid"]
+    for restarts in (1, 2):
+        os.kill(killed, signal.SIGKILL)
+        found = until(lambda restarts=restarts: reloading(replica, restarts), f"life {restarts + 1} begins")  # type: ignore[misc]
+        killed = found["pid"]
+    assert (found["state"], found["crashes"]) == ("LOADING", 2)
+    assert replica.wait("w1")["state"] == "READY"
+
+
+def reloading(replica: Replica, restarts: int) -> dict[str, Any] | None:
+    """The worker's status while its process loads in the life after *restarts* restarts."""
+    found = replica.worker("w1")
+    return found if found.get("pid") and (found["state"], found["restarts"]) == ("LOADING", restarts) else None
+
+
 def test_workers_die_with_a_killed_parent(replica: Replica, save_model: Callable[..., Path]) -> None:
     def hold(data: Any, params: Any) -> Any:
         import time

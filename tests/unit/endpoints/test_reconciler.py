@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,14 @@ from jupyter_modelserve.controller.store.database import Database
 from jupyter_modelserve.settings import Paths, Settings
 from jupyter_modelserve.types import (
     Cause,
+    EndpointSpec,
     Environment,
     EnvironmentKind,
     Failure,
     ModelVersion,
+    Selector,
+    SelectorKind,
+    ServedEntity,
     ServiceState,
     UpdateState,
     VersionState,
@@ -81,12 +86,21 @@ class FakePreparer:
     directory: Path
     failure: Failure | None = None
     calls: int = 0
+    valid: bool = True
+    gate: asyncio.Event | None = None
+    asked: list[int] = field(default_factory=list)
+
+    async def still_valid(self, prepared: Prepared) -> bool:
+        return self.valid
 
     async def prepare(
         self, endpoint: str, found: ModelVersion, settings_key: str, replicas: int, progress: Any
     ) -> Prepared:
         self.calls += 1
+        self.asked.append(replicas)
         progress("resolve", "looking")
+        if self.gate:
+            await self.gate.wait()
         if self.failure:
             raise PreparationFailed(self.failure)
         return Prepared(f"w{found.version}", ("abcdef012345",), ENVIRONMENT, str(self.directory), "digest")
@@ -105,8 +119,6 @@ class Bench:
     events: list[str]
 
     async def passes(self, count: int = 12) -> None:
-        import asyncio
-
         for _ in range(count):
             await self.reconciler.reconcile()
             await asyncio.sleep(0)
@@ -263,3 +275,49 @@ async def test_a_deleted_endpoint_is_forgotten_when_everything_is_gone(bench: Be
     assert snapshot is not None
     assert snapshot.routes.targets == {}
     assert "iris" not in snapshot.routes.endpoints
+
+
+def with_replicas(count: int, generation: int) -> Desired:
+    entity = ServedEntity("iris", Selector(SelectorKind.ACTIVE), "e", replicas=count)
+    return Desired(EndpointSpec("iris", (entity,)), generation, False, {"iris": model(version(1))})
+
+
+async def test_a_change_while_a_version_is_prepared_is_not_lost(bench: Bench) -> None:
+    bench.preparer.gate = asyncio.Event()
+    bench.want = with_replicas(1, 1)
+    await bench.passes(2)
+    bench.want = with_replicas(2, 2)
+    await bench.passes(2)
+    bench.preparer.gate.set()
+    await bench.passes()
+    assert bench.preparer.asked == [1, 2]
+
+
+async def test_a_deleted_endpoint_does_not_wait_for_a_preparation(bench: Bench) -> None:
+    bench.preparer.gate = asyncio.Event()
+    await bench.passes(2)
+    bench.want = desired(model(version(1)), deleting=True, generation=2)
+    for _ in range(6):
+        if not bench.reconciler.gone:
+            await bench.passes(1)
+    assert bench.reconciler.gone
+
+
+async def test_an_environment_that_changed_is_resolved_again_before_anything_starts(bench: Bench) -> None:
+    bench.preparer.valid = False
+    await bench.passes(4)
+    assert not bench.engine.replicas
+    assert bench.preparer.calls > 1
+    bench.preparer.valid = True
+    await bench.passes()
+    assert tracks(bench) == (ServiceState.READY, UpdateState.NOT_UPDATING)
+
+
+async def test_what_served_once_is_tried_again_whatever_failed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backoff, "STEPS", (0.0,))
+    await bench.passes()
+    for name, each in bench.replica.workers.items():
+        failure = Failure(Cause.LOAD_FAILED, "the disk was full")
+        bench.replica.workers[name] = replace(each, state=VersionState.FAILED, failure=failure, restarts=1)
+    await bench.passes()
+    assert tracks(bench) == (ServiceState.READY, UpdateState.NOT_UPDATING)

@@ -161,3 +161,38 @@ def test_a_wrong_specification_names_the_field(wrong: EndpointSpec, field: str) 
     with pytest.raises(InvalidParameter) as caught:
         complete(wrong)
     assert field in caught.value.message or caught.value.details["field"] == field
+
+
+@pytest.mark.req("REQ-070", "REQ-129")
+def test_an_endpoint_that_pins_a_version_takes_no_name_from_one_that_follows_it() -> None:
+    versions = (version(1), version(3))
+    follow, pin = World(), World()
+    followed = desired(model(*versions, aliases={"A": "1"}), entity(SelectorKind.ALIAS, "A"))
+    pinned = desired(model(*versions, aliases={"A": "3"}), entity(SelectorKind.VERSION, "1"))
+    follow.settle(followed)
+    pin.settle(pinned)
+    moved = desired(model(*versions, aliases={"A": "3"}), entity(SelectorKind.ALIAS, "A"))
+    for _ in range(20):
+        follow.step(moved)
+        parts = []
+        for name, world, want in (("aa", pin, pinned), ("zz", follow, moved)):
+            observed = world.observe()
+            selection = select(want)
+            states = {key: (version_state(key, observed)[0], "") for key in selection.keys}
+            labels = selection.follows.values()
+            parts.append((name, contribute(want.spec, world.routed, world.workers, states, Settings(), {}, labels)))
+        for order in (parts, parts[::-1]):
+            table = build(1, order)
+            answering = table.models["iris"].versions[table.models["iris"].aliases["A"]]
+            assert answering.targets, "the alias can always be answered"
+        follow.progress()
+        follow.acknowledged = follow.number
+    assert build(1, parts).models["iris"].aliases["A"] == "3"
+
+
+def test_an_alias_that_is_gone_is_a_failure_and_an_empty_stage_is_waiting() -> None:
+    world = World()
+    gone = desired(model(version(1)), entity(SelectorKind.ALIAS, "Champion"))
+    assert derive(gone, world.observe(), {}, "http://h").service is ServiceState.FAILED
+    empty = desired(model(version(1)), entity(SelectorKind.STAGE, "Staging"))
+    assert derive(empty, world.observe(), {}, "http://h").service is ServiceState.PENDING

@@ -138,6 +138,25 @@ async def test_a_free_lock_spawns_the_controller_and_back_off_grows(paths: Paths
     assert [later - earlier for earlier, later in itertools.pairwise(spawned)] == [1, 2, 5, 10, 30]
 
 
+async def test_a_daemon_that_lived_for_some_seconds_is_started_again_at_once(paths: Paths) -> None:
+    spawned, clock = [], Time()
+
+    def spawn(given: Paths) -> int:
+        spawned.append(clock.now)
+        return 0
+
+    partner = Partner(paths, "controller", spawn, clock)
+    for _ in range(4):
+        await partner.look()
+        handle = os.open(paths.lock("controller"), os.O_RDWR | os.O_CREAT)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        clock.now += 6.0
+        await partner.look()
+        os.close(handle)
+    await partner.look()
+    assert [later - earlier for earlier, later in itertools.pairwise(spawned)] == [6, 6, 6, 6]
+
+
 async def test_a_held_lock_or_the_stopping_file_spawns_nothing(paths: Paths) -> None:
     def spawn(given: Paths) -> int:
         raise AssertionError

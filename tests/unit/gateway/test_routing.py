@@ -70,7 +70,7 @@ def test_addresses_find_their_targets(path: str, targets: tuple[str, ...], versi
     ("path", "words"),
     [
         ("/model/rose/1/invocations", "served models are iris, main.ml.iris"),
-        ("/model/iris/8/invocations", "version 8 of 'iris' is not served; served are 1, 2, 3, 4, @Champion, @Gone"),
+        ("/model/iris/8/invocations", "version 8 of 'iris' is not served; served are 1, 2, 3, 4, @Champion"),
         ("/model/iris/Gone/invocations", "names version 9, which no endpoint serves"),
         ("/model/iris/Archived/invocations", "stage 'Archived'"),
         ("/model-endpoint/iris/2/invocations", "'2' is not a stage"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -176,3 +177,23 @@ def test_no_bytes_are_answered_with_a_5xx(
 def test_half_a_surrogate_is_survived(bench: Callable[..., Bench], body: bytes) -> None:
     for model in ("strings", "logistic", "free"):
         assert bench(model).score(body).status in (200, 400)
+
+
+def test_an_optional_column_that_is_null_in_every_row_reaches_the_model(tmp_path: Path) -> None:
+    """A model that imputes answers such a request, and what it answers must not depend on the other rows."""
+    import mlflow.sklearn
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LinearRegression
+    from sklearn.pipeline import make_pipeline
+
+    frame = pd.DataFrame({"a": [1.0, None, 3.0], "b": [1.0, 2.0, 3.0]})
+    model = make_pipeline(SimpleImputer(), LinearRegression()).fit(frame, [1.0, 2.0, 3.0])
+    signature = ModelSignature(Schema([ColSpec("double", "a", required=False), ColSpec("double", "b")]))
+    mlflow.sklearn.save_model(model, str(tmp_path / "m"), signature=signature, serialization_format="cloudpickle")
+    scorer = Bench(tmp_path / "m")
+    alone = scorer.score([{"a": None, "b": 2.0}])
+    beside = scorer.score([{"a": None, "b": 2.0}, {"a": 1.0, "b": 1.0}])
+    assert (alone.status, beside.status) == (200, 200)
+    assert alone.json[0] == pytest.approx(beside.json[0])

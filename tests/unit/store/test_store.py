@@ -111,6 +111,7 @@ async def test_knowledge_is_kept(database: Database) -> None:
     version = ModelVersion("iris", "1", "None", "x", "x", "", 7)
     assert await database.run(knowledge.digest_of, version) is None
     await database.run(knowledge.record_digest, version, "d")
+    assert await database.run(knowledge.record_digest, version, "other") == "d"
     assert await database.run(knowledge.digest_of, version) == "d"
     again = ModelVersion("iris", "1", "None", "x", "x", "", 8)
     assert await database.run(knowledge.digest_of, again) is None

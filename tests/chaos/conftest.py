@@ -1,0 +1,65 @@
+"""An instance of the chaos tests' own, and a line of figures per scenario at the end of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.chaos.world import LONG, SETTINGS, World
+from tests.support.instance import RunningInstance, mlflow_of, started_instance
+
+FIGURES = pytest.StashKey[list[str]]()
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """All of these are slow, print third-party warnings, and may take long in the long set."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.chaos)
+            item.add_marker(pytest.mark.slow)
+            item.add_marker(pytest.mark.filterwarnings("ignore"))
+            item.add_marker(pytest.mark.timeout(1800 if LONG else 280))
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """The figures are reported, not asserted: they depend on what else the machine does."""
+    for line in config.stash.get(FIGURES, []):
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def note(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Report a figure at the end of the run."""
+    lines = request.config.stash.setdefault(FIGURES, [])
+
+    def add(text: str) -> None:
+        lines.extend(f"{request.node.name}: {line}" for line in text.splitlines())
+
+    return add
+
+
+@pytest.fixture(scope="session")
+def broken_instance() -> Iterator[RunningInstance]:
+    """An instance that is killed again and again; at the end nothing of it may be left."""
+    with started_instance("mschaos-", SETTINGS) as found:
+        found.wait_for_mlflow()
+        yield found
+
+
+@pytest.fixture(scope="module")
+def notebook(broken_instance: RunningInstance) -> Iterator[Any]:
+    """MLflow as a notebook of the user has it."""
+    with mlflow_of(broken_instance) as mlflow:
+        yield mlflow
+
+
+@pytest.fixture
+def world(broken_instance: RunningInstance, notebook: Any) -> Iterator[World]:
+    """The instance with the test's own endpoints, which are removed again; what is left over fails the test."""
+    made = World(broken_instance, notebook)
+    yield made
+    made.remove_all()

@@ -1,0 +1,259 @@
+"""An instance that the chaos tests may break, with what they need to break it and to see that it mended."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import psutil
+
+from jupyter_modelserve import locks
+from jupyter_modelserve.errors import ModelServeError
+from jupyter_modelserve.launcher import private
+from tests.chaos import models
+from tests.support.instance import RunningInstance
+from tests.support.load import RATE, Load, Shot
+
+T = TypeVar("T")
+LONG = os.environ.get("CHAOS") == "long"
+REQUESTS = 20_000 if LONG else 2_000
+KILLS = 20 if LONG else 5
+API = "/api/modelserve/v1"
+DAEMONS = ("gateway", "controller", "mlflow")
+SETTINGS = "queue_per_worker = 2000\n"
+"""A busy machine that stalls for a moment shall delay the load, not refuse it: back-pressure has tests of its own."""
+CHANGE = 90.0
+"""Seconds within which any change must be over: generous, because the machine may be busy."""
+
+
+def until(what: str, check: Callable[[], T | None], seconds: float = CHANGE) -> T:
+    """Wait until *check* gives something true; what it gives."""
+    deadline = time.monotonic() + seconds
+    seen: T | None = None
+    while True:
+        seen = check()
+        if seen:
+            return seen
+        assert time.monotonic() < deadline, f"in {seconds:g} s never: {what} (last: {seen!r})"
+        time.sleep(0.02)
+
+
+@dataclass
+class World:
+    """One instance, MLflow's client library pointed at it, and the endpoints made by the running test."""
+
+    instance: RunningInstance
+    mlflow: Any
+    made: list[str] = field(default_factory=list)
+
+    # ------------------------------------------------------------------------------------------------ using it
+    @property
+    def registry(self) -> Any:
+        """The unmodified MLflow client over HTTP."""
+        return self.mlflow.MlflowClient()
+
+    def register(self, name: str, *versions: Any) -> None:
+        """Register models as versions 1, 2, … of *name*."""
+        for version in versions:
+            models.register(self.mlflow, name, version)
+
+    def steady(self, name: str, count: int = 2) -> None:
+        """Register *count* versions of *name*, each answering its own number."""
+        self.register(name, *(models.steady(self.mlflow, number + 1) for number in range(count)))
+
+    def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Ask our API; a gateway that was just killed is asked again for some seconds."""
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                return httpx.request(
+                    method, self.instance.url + path, headers=self.instance.headers, timeout=60, **options
+                )
+            except httpx.TransportError:
+                assert time.monotonic() < deadline, f"{method} {path}: the gateway does not answer"
+                time.sleep(0.05)
+
+    def put(self, name: str, model: str, kind: str, value: str | None = None, **entity: Any) -> None:
+        """Create an endpoint and wait until it serves."""
+        body = {"entities": [{"model": model, "selector": {"kind": kind, "value": value}, **entity}]}
+        answer = self.ask("PUT", f"{API}/endpoints/{name}", json=body)
+        assert answer.status_code == 202, answer.text
+        self.made.append(name)
+        try:
+            with self.instance.client() as client:
+                client.wait_ready(name, answer.json()["generation"], timeout=CHANGE)
+        except ModelServeError as error:
+            raise AssertionError(f"endpoint {name}: {error} {error.details}") from error
+
+    def status(self, name: str) -> dict[str, Any]:
+        """The status of an endpoint; empty while it cannot be had."""
+        found: dict[str, Any] = self.ask("GET", f"{API}/endpoints/{name}").json().get("status", {})
+        return found
+
+    def version(self, name: str, number: str) -> dict[str, Any]:
+        """The status of one version; empty when it is not there."""
+        return next((each for each in self.status(name).get("versions", ()) if each["version"] == number), {})
+
+    def stable(self, name: str, *versions: str) -> dict[str, Any]:
+        """Wait until exactly these versions are READY and nothing is under way."""
+
+        def check() -> dict[str, Any] | None:
+            found = self.status(name)
+            states = {each["version"]: each["state"] for each in found.get("versions", ())}
+            over = (found.get("service"), found.get("update")) == ("READY", "NOT_UPDATING")
+            return found if over and states == dict.fromkeys(versions, "READY") else None
+
+        return until(f"endpoint {name} serves exactly {versions}", check)
+
+    def score(self, path: str, body: str = models.BODY) -> httpx.Response:
+        """One scoring request."""
+        return self.ask("POST", path, content=body.encode())
+
+    def load(self, path: str, rate: float = RATE, body: str = models.BODY) -> Load:
+        """Open-loop load on *path*; a context manager."""
+        return Load(self.instance.url, self.instance.token, path, body, rate=rate)
+
+    # ------------------------------------------------------------------------------------------------ breaking it
+    def processes(self, role: str = "", endpoint: str = "") -> list[psutil.Process]:
+        """Processes of the instance: ``gateway``, ``controller``, ``mlflow``, ``parent`` or ``worker`` (all: empty)."""
+        found = []
+        for process in psutil.process_iter(["cmdline"]):
+            arguments = process.info["cmdline"] or []
+            if str(self.instance.home) not in " ".join(arguments) or _ended(process):
+                continue
+            if role in {"", _role(arguments)} and endpoint in {"", self._endpoint(arguments)}:
+                found.append(process)
+        return found
+
+    def daemon(self, name: str) -> psutil.Process:
+        """The process that holds the lock of ``gateway`` or ``controller``; waits while there is none."""
+
+        def look() -> psutil.Process | None:
+            pid = locks.owner(self.instance.paths.lock(name)) if self._held(name) else None
+            return psutil.Process(pid) if pid and psutil.pid_exists(pid) else None
+
+        return until(f"the {name} runs", look, 60)
+
+    def kill(self, process: psutil.Process) -> None:
+        """SIGKILL, and wait until it is really over."""
+        process.send_signal(signal.SIGKILL)
+        until(f"{process.pid} is dead", lambda: _ended(process), 10)
+
+    def kill_daemon(self, name: str) -> float:
+        """Kill a daemon and wait until another answers; seconds that it took."""
+        old = self.daemon(name)
+        self.kill(old)
+        begun = time.monotonic()
+        until(f"a new {name} runs", lambda: self.daemon(name).pid != old.pid, 60)
+        return time.monotonic() - begun
+
+    def configure(self, text: str) -> None:
+        """Have the controller work with these settings besides those of all chaos tests."""
+        (self.instance.home / "settings.toml").write_text(SETTINGS + text)
+        self.kill_daemon("controller")
+        self.instance.wait_for_mlflow()
+
+    # ------------------------------------------------------------------------------------------------ judging it
+    def tidy(self, name: str, workers: int, replicas: int = 1) -> None:
+        """Wait until the endpoint has exactly so many processes and directories: no duplicate, no orphan."""
+
+        def check() -> bool:
+            counts = len(self.processes("parent", name)), len(self.processes("worker", name)), self.directories(name)
+            return counts == (replicas, workers, replicas)
+
+        until(f"{replicas} replicas and {workers} workers of {name}, nothing else", check)
+
+    def ready(self, name: str) -> int:
+        """How many workers of an endpoint answer that they are ready; asked of themselves, so it is never stale."""
+        count = 0
+        for file in self.instance.paths.replicas.glob("*/replica.json"):
+            with contextlib.suppress(OSError, ValueError):
+                found = json.loads(file.read_text())
+                sockets = Path(found["sockets"]).glob("*.sock") if found["endpoint"] == name else ()
+                for socket in sockets:
+                    if socket.name != "control.sock":
+                        headers = {"x-modelserve-key": found["key"]}
+                        answer = private.request(socket, "GET", "/ping", headers=headers)
+                        count += answer is not None and json.loads(answer[1]).get("ready") is True
+        return count
+
+    def directories(self, name: str) -> int:
+        """How many replica directories belong to an endpoint."""
+        files = self.instance.paths.replicas.glob("*/replica.json")
+        return sum(json.loads(file.read_text())["endpoint"] == name for file in files)
+
+    def remove_all(self) -> None:
+        """Remove the endpoints of a test and prove that nothing of them is left."""
+        names, self.made = list(dict.fromkeys(self.made)), []
+        for name in names:
+            self.ask("DELETE", f"{API}/endpoints/{name}")
+        for name in names:
+            self.gone(name)
+        until("no replica is left", lambda: not self.processes("parent") and not self.processes("worker"), 20)
+        until("no directory is left", lambda: not list(self.instance.paths.replicas.iterdir()), 20)
+        until("one of each daemon runs", lambda: [len(self.processes(each)) for each in DAEMONS] == [1, 1, 1], 30)
+
+    def gone(self, name: str) -> None:
+        """Wait until an endpoint does not exist any more."""
+        until(f"{name} is gone", lambda: self.ask("GET", f"{API}/endpoints/{name}").status_code == 404)
+
+    def answered_by(self, load: Load, version: str) -> None:
+        """Wait until *version* answers the load."""
+        until(f"version {version} answers", lambda: bool(load.shots) and load.shots[-1].version == version)
+
+    def _held(self, name: str) -> bool:
+        return locks.is_held(self.instance.paths.lock(name))
+
+    def _endpoint(self, arguments: list[str]) -> str:
+        found = re.search(r"replicas/([^/ ]+)", " ".join(arguments))
+        try:
+            return (
+                str(json.loads((self.instance.paths.replicas / found[1] / "replica.json").read_text())["endpoint"])
+                if found
+                else "?"
+            )
+        except (OSError, ValueError):
+            return "?"
+
+
+def _role(arguments: list[str]) -> str:
+    modules = {"jupyter_modelserve.gateway": "gateway", "jupyter_modelserve.controller": "controller"}
+    for argument in arguments:
+        if argument in modules:
+            return modules[argument]
+        if argument == "jupyter_modelserve.plugins.mlflow_app":
+            return "mlflow"
+        if argument in {"parent", "worker"}:
+            return argument
+    return "?"
+
+
+def _ended(process: psutil.Process) -> bool:
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def told_apart(shots: list[Shot]) -> None:
+    """Every answer was made by the version that it names: old or new, never a mixture."""
+    wrong = [shot for shot in shots if shot.status == 200 and f"[{shot.version}]" not in shot.body.replace(" ", "")]
+    assert not wrong, f"{len(wrong)} answers name another version than the one that made them: {wrong[:3]}"
+
+
+@contextmanager
+def timed(figures: dict[str, float], name: str) -> Iterator[None]:
+    """Note how many seconds a block took."""
+    begun = time.monotonic()
+    yield
+    figures[name] = time.monotonic() - begun
