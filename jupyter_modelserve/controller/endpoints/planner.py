@@ -105,7 +105,8 @@ def effective(selection: Selection, observed: Observed) -> Selection:
         if best is None or before is None or before == best or before not in selection.known:
             continue
         answered = observed.routed.labels.get(label) == best
-        if observed.routed.refused.get(label) == best or (answered and observed.known and _failed(best, observed)):
+        lost = _failed(best, observed) or (label in observed.on_trial and _died(best, before, observed))
+        if observed.routed.refused.get(label) == best or (answered and observed.known and lost):
             selection = _rolled_back(selection, entity, label, best, before)
     return selection
 
@@ -192,6 +193,16 @@ def _failed(key: Key, observed: Observed) -> bool:
     return bool(workers) and all(each.failing for each in workers)
 
 
+def _died(key: Key, before: Key, observed: Observed) -> bool:
+    """Whether a version on trial died everywhere while the one before it still could answer at once."""
+    workers = observed.workers_of(key)
+    return (
+        bool(workers)
+        and all(each.crashes and not each.ready for each in workers)
+        and bool(_answering(before, observed))
+    )
+
+
 def _prepare(selection: Selection, observed: Observed, now: float) -> list[Action]:
     return [
         Prepare(key)
@@ -224,6 +235,12 @@ def _remove(desired: Desired, selection: Selection, observed: Observed) -> list[
         return []
     kept = {worker for workers in observed.routed.workers.values() for worker in workers}
     kept |= {each.id for key in selection.keys for each in observed.workers_of(key)}
+    spare = {
+        before
+        for label in observed.on_trial
+        if not desired.deleting and (before := observed.routed.previous.get(label)) in selection.known
+    }
+    kept |= {each.id for key in spare for each in observed.workers_of(key) if each.ready}
     leaving = [each for each in observed.workers.values() if each.id not in kept]
     actions: list[Action] = [
         UnloadVersion(each.name, each.replica) for each in leaving if each.state is not VersionState.UNLOADING

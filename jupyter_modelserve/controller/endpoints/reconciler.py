@@ -23,7 +23,7 @@ from jupyter_modelserve.controller.endpoints.routes import contribute
 from jupyter_modelserve.controller.endpoints.selection import Selection, explain_nothing, select
 from jupyter_modelserve.controller.endpoints.status import derive, version_state
 from jupyter_modelserve.controller.endpoints.timeline import Timeline
-from jupyter_modelserve.controller.endpoints.view import Desired, Key, Observed, Prepared, Routed, Worker
+from jupyter_modelserve.controller.endpoints.view import Desired, Key, Label, Observed, Prepared, Routed, Worker
 from jupyter_modelserve.controller.engines.base import EngineConflict, EngineRejected, EngineUnavailable
 from jupyter_modelserve.controller.registry.reader import RegistryNotReady
 from jupyter_modelserve.controller.signals import Signal
@@ -32,6 +32,9 @@ from jupyter_modelserve.settings import Settings
 from jupyter_modelserve.types import Cause, EndpointStatus, Failure, Phase, UpdateState, VersionState
 
 RESYNC = 10.0
+TRIAL = 10.0
+"""Seconds for which the version before is kept loaded after a followed name has moved, for a roll-back at once."""
+TRIAL_LOOK = 1.0
 TRANSITION = 0.05
 """Seconds between looks while something is on its way: loading takes tenths of a second, so looking must too."""
 TRANSIENT = frozenset({Cause.BUILD_TIMED_OUT, Cause.ARTIFACTS_MISSING, Cause.CRASHED})
@@ -76,6 +79,7 @@ class EndpointReconciler:
         self._preparing: dict[Key, asyncio.Task[None]] = {}
         self._timelines: dict[Key, Timeline] = {}
         self._generation = 0
+        self._moved: dict[Label, tuple[Key | None, float]] = {}
 
     def wake(self) -> None:
         """Something may have changed: look now."""
@@ -145,6 +149,8 @@ class EndpointReconciler:
         busy = self.status.update is UpdateState.IN_PROGRESS or any(
             worker.state is VersionState.UNLOADING for worker in sight.workers.values()
         )
+        if not busy and not actions and observed.on_trial:
+            return TRIAL_LOOK
         return TRANSITION if busy or actions else RESYNC * random.uniform(0.9, 1.1)  # noqa: S311 - spreads load, guards nothing
 
     def _observed(self, sight: Sight) -> Observed:
@@ -157,8 +163,16 @@ class EndpointReconciler:
             workers=sight.workers,
             routed=publication.routed(self.name),
             acknowledged=publication.acknowledged >= publication.number,
+            on_trial=self._on_trial(publication.routed(self.name), time.monotonic()),
             not_before=dict(self._backoff.not_before),
         )
+
+    def _on_trial(self, routed: Routed, now: float) -> frozenset[Label]:
+        for label in routed.previous:
+            key = routed.labels.get(label)
+            if self._moved.get(label, (None, 0.0))[0] != key:
+                self._moved[label] = (key, now)
+        return frozenset(label for label, (_, since) in self._moved.items() if now - since < TRIAL)
 
     async def _renew(self, desired: Desired, sight: Sight) -> None:
         """A new generation is a new attempt: what failed is tried again. So are transient failures, when due."""

@@ -113,7 +113,10 @@ class Routed:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """Everything the planner may look at. ``known`` is false while the engine cannot be asked."""
+    """Everything the planner may look at. ``known`` is false while the engine cannot be asked.
+
+    ``on_trial``: names that answer with another version since a moment ago; what they answered before is kept loaded.
+    """
 
     known: bool = True
     preparations: Mapping[Key, Prepared | Failure] = field(default_factory=dict)
@@ -122,6 +125,7 @@ class Observed:
     workers: Mapping[str, Worker] = field(default_factory=dict)
     routed: Routed = field(default_factory=Routed)
     acknowledged: bool = True
+    on_trial: frozenset[Label] = frozenset()
     not_before: Mapping[str, float] = field(default_factory=dict)
 
     def workers_of(self, key: Key) -> tuple[Worker, ...]:
