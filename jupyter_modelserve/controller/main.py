@@ -12,6 +12,7 @@ import logging
 import logging.handlers
 import os
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,6 +98,15 @@ async def serve(paths: Paths, instance: Instance) -> None:
         log.info("ended")
 
 
+def _bind(path: Path) -> socket.socket:
+    """Our address, for this user only even where the directory would let others in."""
+    path.unlink(missing_ok=True)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listening.bind(str(path))
+    path.chmod(0o600)
+    return listening
+
+
 class _Server(uvicorn.Server):
     """Leaves signals to us: they must end the whole controller in order, not only its HTTP server."""
 
@@ -108,17 +118,16 @@ class _Server(uvicorn.Server):
 
 async def _listen(controller: Controller) -> None:
     """Serve the unix socket until the controller is told to end, by request or by signal."""
-    socket = controller.paths.controller_socket
-    socket.unlink(missing_ok=True)
+    listening = _bind(controller.paths.controller_socket)
     config = uvicorn.Config(
-        create_app(controller), uds=str(socket), log_config=None, access_log=False, lifespan="off",
+        create_app(controller), log_config=None, access_log=False, lifespan="off",
         timeout_graceful_shutdown=int(STOP_GRACE), server_header=False,
     )  # fmt: skip
     server = _Server(config)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, controller.stopping.set)
-    serving = asyncio.create_task(server.serve(), name="listen")
+    serving = asyncio.create_task(server.serve(sockets=[listening]), name="listen")
     stopping = asyncio.create_task(controller.stopping.wait())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True

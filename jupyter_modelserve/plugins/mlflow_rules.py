@@ -7,6 +7,7 @@ of that would run with the rights of the local user, so only what is listed here
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from jupyter_modelserve.addresses import Owner, find
@@ -58,14 +59,20 @@ def is_served(path: str) -> bool:
     return segments[0] in SERVED and tuple(segments[:2]) not in _REFUSED
 
 
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+"""What is no scheme is a local path for MLflow, however much it looks like one (``x y:/…``)."""
+
+
 def location_problem(location: str) -> str | None:
     """Why an experiment may not keep its artifacts at *location*, or ``None``.
 
     MLflow's server lists the files of such a place itself: with a local path a token would read any directory of
     this user's, with a web address it would reach any host.
     """
-    scheme = location.partition(":")[0].lower() if ":" in location else ""
-    if scheme not in _SERVER_SIDE_SCHEMES:
+    found = _SCHEME.match(location)
+    scheme = found.group(1).lower() if found else ""
+    odd = not location.isprintable() or any(part == ".." for part in location.replace("\\", "/").split("/"))
+    if found and scheme not in _SERVER_SIDE_SCHEMES and not odd:
         return None
     return (
         f"artifact_location with the scheme {scheme or 'file'!r} is not allowed here; leave it out, and the artifacts "

@@ -81,6 +81,8 @@ def _array_like(value: Any, depth: int) -> Any:
 
 def _records(frame: Any, depth: int) -> List[Dict[str, Any]]:
     names = [_key(" ".join(map(str, name)) if isinstance(name, tuple) else name) for name in frame.columns]
+    if len(set(names)) != len(names):
+        raise CannotEncode("two columns of one name")
     columns = [_column(frame.iloc[:, position], depth) for position in range(len(names))]
     if not columns:
         return [{} for _ in range(len(frame))]

@@ -54,7 +54,21 @@ def test_everything_else_is_not(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "location", ["/etc", "etc", "FILE:///etc", "file:/etc", "http://h/x", "https://h/x", "ftp://h"]
+    "location",
+    [
+        "/etc",
+        "etc",
+        "FILE:///etc",
+        "file:/etc",
+        "http://h/x",
+        "https://h/x",
+        "ftp://h",
+        "x y:/../../tmp",
+        " s3://bucket/x",
+        "fi\tle:/etc",
+        "\0file:/etc",
+        "s3://bucket/../x",
+    ],
 )
 def test_locations_on_the_server_or_on_any_host_are_refused(location: str) -> None:
     assert mlflow_rules.location_problem(location)

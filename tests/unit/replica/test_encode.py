@@ -71,7 +71,6 @@ WHEN = dt.datetime(2020, 1, 2, 3, 4, 5)  # noqa: DTZ001 - models answer times wi
         (pd.Series([pd.Timestamp(WHEN), pd.NaT]), ["2020-01-02T03:04:05", None]),
         (pd.Series([pd.Timestamp(WHEN, tz="UTC")]), ["2020-01-02T03:04:05+00:00"]),
         (pd.DataFrame({"a": [1, 2], "b": [NAN, 0.5]}), [{"a": 1, "b": None}, {"a": 2, "b": 0.5}]),
-        (pd.DataFrame([[1, 2]], columns=["a", "a"]), [{"a": 2}]),
         (pd.DataFrame({("a", "b"): [1]}), [{"a b": 1}]),
         (pd.DataFrame({"a": [np.array([1.0, NAN])]}), [{"a": [1.0, None]}]),
         (pd.DataFrame(), []),
@@ -93,6 +92,11 @@ def test_the_wrapped_form() -> None:
 def test_an_opaque_answer_names_its_class() -> None:
     with pytest.raises(CannotEncode, match="Opaque"):
         encode([Opaque()], bare=True)
+
+
+def test_two_columns_of_one_name_are_not_made_one_without_a_word() -> None:
+    with pytest.raises(CannotEncode, match="two columns of one name"):
+        encode(pd.DataFrame([[1, 2]], columns=["a", "a"]), bare=True)
 
 
 def test_a_cycle_ends() -> None:
