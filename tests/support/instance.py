@@ -83,7 +83,8 @@ def mlflow_of(instance: RunningInstance) -> Iterator[Any]:
     MLflow keeps its addresses in module state and in the environment, so a test that sets them would reach into
     every later one.
     """
-    names = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_TRACKING_TOKEN", "MLFLOW_DISABLE_TELEMETRY")
+    kinds = ("TRACKING_URI", "REGISTRY_URI", "TRACKING_TOKEN", "DISABLE_TELEMETRY", "EXPERIMENT_ID", "EXPERIMENT_NAME")
+    names = [f"MLFLOW_{kind}" for kind in kinds]
     before = {name: os.environ.get(name) for name in names}
     os.environ["MLFLOW_TRACKING_TOKEN"], os.environ["MLFLOW_DISABLE_TELEMETRY"] = instance.token, "true"
     with warnings.catch_warnings():
@@ -92,6 +93,8 @@ def mlflow_of(instance: RunningInstance) -> Iterator[Any]:
 
         mlflow.set_tracking_uri(instance.url)
         mlflow.set_registry_uri(instance.url)
+        # The experiment that an earlier test chose is the module's, too, and this instance may not have it.
+        mlflow.set_experiment(experiment_id="0")
         try:
             yield mlflow
         finally:
