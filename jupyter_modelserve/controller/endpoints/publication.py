@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -17,7 +18,9 @@ from jupyter_modelserve.controller.store import tokens
 from jupyter_modelserve.controller.store.database import Database, get_meta, set_meta
 from jupyter_modelserve.types import RouteTable, Snapshot, TokenGrant
 
-NUMBER, ROUTED = "route_number", "routed"
+NUMBER, ROUTED = "route_number", "routed 2"
+"""``routed 2``: the number grows with the form of what is written."""
+log = logging.getLogger(__name__)
 
 
 class Publication:
@@ -125,8 +128,13 @@ class Publication:
 
 def _recall(connection: Connection) -> tuple[int, dict[str, Routed]]:
     number = int(get_meta(connection, NUMBER) or 0)
-    raw = json.loads(get_meta(connection, ROUTED) or "{}")
-    return number, {endpoint: _read(each) for endpoint, each in raw.items()}
+    try:
+        raw = json.loads(get_meta(connection, ROUTED) or "{}")
+        return number, {endpoint: _read(each) for endpoint, each in raw.items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        # Written by another version of this program: what runs is adopted all the same, and routed anew.
+        log.warning("what was routed before cannot be read; starting without it")
+        return number, {}
 
 
 def _remember(connection: Connection, number: int, routed: dict[str, Routed]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from jupyter_modelserve.controller.endpoints import publication
 from jupyter_modelserve.controller.endpoints.publication import Publication
 from jupyter_modelserve.controller.endpoints.routes import Contribution
 from jupyter_modelserve.controller.endpoints.view import LabelKind, Routed
@@ -244,3 +245,15 @@ async def test_publication_waits_for_every_endpoint_and_survives_a_restart(datab
     assert second.snapshot() is None
     await second.open()
     assert second.snapshot() is not None
+
+
+@pytest.mark.parametrize("written", ["{", '{"iris": {"workers": []}}', "[1]", '{"iris": 3}'])
+async def test_what_another_version_wrote_about_routes_does_not_keep_the_controller_down(
+    database: Database, written: str
+) -> None:
+    await database.run(set_meta, publication.ROUTED, written)
+    await database.run(set_meta, publication.NUMBER, "7")
+    found = Publication("i", database)
+    await found.load([])
+    assert found.routed("iris") == Routed()
+    assert found.number > 7
