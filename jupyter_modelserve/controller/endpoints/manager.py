@@ -52,7 +52,6 @@ class Endpoints:
         self._url = url
         self._reconcilers: dict[str, EndpointReconciler] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self.happened = Signal()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -175,7 +174,6 @@ class Endpoints:
             model, version = key or ("", "")
             await self._database.run(events.append, name, kind, message, model, version, data)
             log.info("endpoint %s: %s", name, message)
-            self.happened.notify()
 
         return emit
 

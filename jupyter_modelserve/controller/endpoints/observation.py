@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from jupyter_modelserve.controller.endpoints.view import CRASH_LOOP, Worker, place
+from jupyter_modelserve.controller.endpoints.view import CRASH_LOOP, GONE, Worker, place
 from jupyter_modelserve.controller.engines.base import Engine, EngineUnavailable, ObservedReplica
 from jupyter_modelserve.controller.replicas import ReplicaClient, ReplicaStatus, WorkerStatus
 from jupyter_modelserve.types import Cause, Failure, ReplicaState, VersionState
-
-GONE = frozenset({ReplicaState.STOPPED, ReplicaState.FAILED})
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,18 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from jupyter_modelserve.controller.endpoints.selection import Selection, select
-from jupyter_modelserve.controller.endpoints.view import Desired, Key, Label, Observed, Prepared, Routed, place
+from jupyter_modelserve.controller.endpoints.view import (
+    GONE,
+    Desired,
+    Key,
+    Label,
+    Observed,
+    Prepared,
+    Routed,
+    name_of,
+    place,
+)
 from jupyter_modelserve.types import Failure, ReplicaState, VersionState
-
-GONE = frozenset({ReplicaState.STOPPED, ReplicaState.FAILED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +217,7 @@ def _prepare(selection: Selection, observed: Observed, now: float) -> list[Actio
         for key in selection.keys
         if key not in observed.preparations
         and key not in observed.preparing
-        and now >= observed.not_before.get(f"{key[0]}/{key[1]}", 0.0)
+        and now >= observed.not_before.get(name_of(key), 0.0)
     ]
 
 

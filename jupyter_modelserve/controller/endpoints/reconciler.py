@@ -23,7 +23,16 @@ from jupyter_modelserve.controller.endpoints.routes import contribute
 from jupyter_modelserve.controller.endpoints.selection import Selection, explain_nothing, select
 from jupyter_modelserve.controller.endpoints.status import derive, version_state
 from jupyter_modelserve.controller.endpoints.timeline import Timeline
-from jupyter_modelserve.controller.endpoints.view import Desired, Key, Label, Observed, Prepared, Routed, Worker
+from jupyter_modelserve.controller.endpoints.view import (
+    Desired,
+    Key,
+    Label,
+    Observed,
+    Prepared,
+    Routed,
+    Worker,
+    name_of,
+)
 from jupyter_modelserve.controller.engines.base import EngineConflict, EngineRejected, EngineUnavailable
 from jupyter_modelserve.controller.registry.reader import RegistryNotReady
 from jupyter_modelserve.controller.signals import Signal
@@ -191,7 +200,7 @@ class EndpointReconciler:
                 self._preparing.pop(key, None)
         now = time.monotonic()
         for key, found in list(self._preparations.items()):
-            due = self._backoff.not_before.get(_name(key), now + 1) <= now
+            due = self._backoff.not_before.get(name_of(key), now + 1) <= now
             if fresh or (isinstance(found, Failure) and found.cause in TRANSIENT and due):
                 del self._preparations[key]
                 self._timelines.pop(key, None)
@@ -263,7 +272,7 @@ class EndpointReconciler:
         for key, each in list(self._preparations.items()):
             if isinstance(each, Prepared) and set(each.replicas) & set(prepared.replicas):
                 self._preparations[key] = failure
-                self._backoff.failed(_name(key), time.monotonic())
+                self._backoff.failed(name_of(key), time.monotonic())
 
     async def _guarded(self, work: Awaitable[None], prepared: Prepared | None = None) -> None:
         try:
@@ -291,13 +300,13 @@ class EndpointReconciler:
                 self._preparations[key] = await self._parts.preparer.prepare(
                     self.name, version, settings_key, replicas, progress
                 )
-                self._backoff.reset(_name(key))
+                self._backoff.reset(name_of(key))
             except PreparationFailed as error:
                 self._preparations[key] = error.failure
-                self._backoff.failed(_name(key), time.monotonic())
+                self._backoff.failed(name_of(key), time.monotonic())
             except Exception:
                 log.exception("endpoint %s: preparing %s version %s failed", self.name, *key)
-                self._backoff.failed(_name(key), time.monotonic())
+                self._backoff.failed(name_of(key), time.monotonic())
             finally:
                 if self._preparing.get(key) is asyncio.current_task():
                     del self._preparing[key]
@@ -372,11 +381,6 @@ def _replicas(desired: Desired, selection: Selection, key: Key) -> int:
     """How many replicas a version needs: what the largest of the entities that select it asks for."""
     entities = selection.entities
     return max((each.replicas for each in desired.spec.entities if key in entities.get(each.name, ())), default=1)
-
-
-def _name(key: Key) -> str:
-    """How the planner looks a version up in ``not_before``."""
-    return f"{key[0]}/{key[1]}"
 
 
 def _names(labels: tuple[str, ...]) -> str:

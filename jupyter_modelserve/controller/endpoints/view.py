@@ -57,6 +57,15 @@ CRASH_LOOP = 3
 """Deaths in a row after which a version counts as failing."""
 
 
+GONE = frozenset({ReplicaState.STOPPED, ReplicaState.FAILED})
+"""States of a replica that runs no longer; only UNKNOWN says nothing."""
+
+
+def name_of(key: Key) -> str:
+    """How a version is called where texts are needed, as in ``Observed.not_before``."""
+    return f"{key[0]}/{key[1]}"
+
+
 def place(replica: str, worker: str) -> str:
     """Id of a worker: the same version has the same name in every replica, so the replica is part of it."""
     return f"{replica}.{worker}"
