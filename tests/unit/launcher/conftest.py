@@ -25,10 +25,18 @@ class StandIns:
     def __init__(self, paths: Paths) -> None:
         self.paths = paths
         self.modes: dict[str, str] = {}
+        self._spawned: list[subprocess.Popen[bytes]] = []
 
     def __call__(self, paths: Paths, daemon: str) -> subprocess.Popen[bytes]:
         argv = [sys.executable, str(STAND_IN), daemon, str(paths.home), self.modes.get(daemon, "")]
-        return spawning.spawn(paths, daemon, argv)
+        self._spawned.append(spawning.spawn(paths, daemon, argv))
+        return self._spawned[-1]
+
+    def end(self) -> None:
+        """End what was spawned, also what has not taken its lock yet and would write into a home that goes away."""
+        for process in self._spawned:
+            process.kill()
+            process.wait()
 
     def starts(self) -> list[str]:
         """The daemons that got their lock, in order."""
@@ -48,5 +56,7 @@ def paths() -> Iterator[Paths]:
 
 
 @pytest.fixture
-def stand_ins(paths: Paths) -> StandIns:
-    return StandIns(paths)
+def stand_ins(paths: Paths) -> Iterator[StandIns]:
+    found = StandIns(paths)
+    yield found
+    found.end()
