@@ -25,8 +25,8 @@ class LiteralFloat(float):
     """NaN, Infinity or -Infinity written out, as opposed to a number too large for a double (``1e400``)."""
 
 
-class _Duplicate(Exception):
-    pass
+class Duplicate(Exception):
+    """A key that one object has twice; the key is the argument."""
 
 
 def _object(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
@@ -35,12 +35,13 @@ def _object(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
         seen = set()
         for key, _ in pairs:
             if key in seen:
-                raise _Duplicate(key)
+                raise Duplicate(key)
             seen.add(key)
     return found
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=LiteralFloat)
+DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=LiteralFloat)
+"""The one JSON reader: a faster parser would have to agree on duplicate keys, NaN, big integers and half surrogates."""
 
 
 def decode(body: bytes, charset: Optional[str], is_json: bool) -> str:
@@ -90,10 +91,10 @@ def read_json(text: str, depth: int) -> Tuple[Any, List[str]]:
 def _parse(text: str, depth: int) -> Any:
     if not text.strip():
         raise Refusal("the body is empty; send a JSON document, CSV or parquet")
-    _check_digits(text)
+    check_digits(text)
     try:
-        document = _DECODER.decode(text)
-    except _Duplicate as error:
+        document = DECODER.decode(text)
+    except Duplicate as error:
         raise Refusal("the key %s is given twice in one object" % show(error.args[0])) from None
     except json.JSONDecodeError as error:
         where = {"line": error.lineno, "column": error.colno}
@@ -107,7 +108,8 @@ def _parse(text: str, depth: int) -> Any:
     return document
 
 
-def _check_digits(text: str) -> None:
+def check_digits(text: str) -> None:
+    """Refuse integers of thousands of digits where Python itself does not."""
     # Turning millions of digits into an integer takes minutes; Pythons before 3.8.14 do not refuse it themselves.
     if not hasattr(sys, "get_int_max_str_digits") and re.search(r"[0-9]{4301}", _STRINGS.sub("", text)):
         raise Refusal("the body holds a number with too many digits")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+from typing import Any, Mapping, Optional, Union
+
+Lane = Union[int, str]
+"""Which process of the version: 0 decides READY, 1, 2, … are further ordinary ones, ``large`` takes large bodies."""
 
 
 class Config:
     """Attributes are the fields of WorkerSpec that a worker needs, plus its socket, key and state descriptor."""
 
     __slots__ = (
-        "body_limit", "directory", "json_depth", "key", "kill_grace", "model", "parent_pid", "socket", "startup_budget",
-        "state_fd", "timeout", "unknown_columns", "version",
+        "batch_rows", "batching", "body_limit", "concurrency", "direct", "directory", "idle", "json_depth", "key",
+        "kill_grace", "lane", "listen_fd", "model", "parent_pid", "socket", "startup_budget", "state_fd", "timeout",
+        "unknown_columns", "version",
     )  # fmt: skip
 
     def __init__(self, document: Mapping[str, Any]) -> None:
@@ -19,6 +23,9 @@ class Config:
         self.socket = str(document["socket"])
         self.state_fd = int(document["state_fd"])
         self.parent_pid = int(document["parent_pid"])
+        self.lane: Lane = document.get("lane", 0)
+        self.listen_fd: Optional[int] = document.get("listen_fd")
+        self.idle: Optional[float] = document.get("idle")
         self.model = str(spec["model"])
         self.version = str(spec["version"])
         self.directory = str(spec["directory"])
@@ -28,3 +35,7 @@ class Config:
         self.startup_budget = float(spec["startup_budget"])
         self.body_limit = int(spec["body_limit"])
         self.json_depth = int(spec["json_depth"])
+        self.concurrency = int(spec.get("concurrency", 1))
+        self.batching: Optional[bool] = spec.get("batching")
+        self.batch_rows = int(spec.get("batch_rows", 1024))
+        self.direct = bool(spec.get("direct", True))

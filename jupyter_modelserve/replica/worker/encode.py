@@ -24,15 +24,22 @@ class CannotEncode(Exception):
     """The answer holds a class that has no JSON form; ``str`` names the class."""
 
 
+_ENCODER = json.JSONEncoder(allow_nan=False)
+
+
 def encode(predictions: Any, bare: bool) -> bytes:
     """The body of an answer: the predictions themselves, or below ``predictions``.
 
     Raises:
         CannotEncode: a class without a JSON form.
     """
-    value = plain(predictions)
-    document = value if bare else {"predictions": value}
-    return json.dumps(document, allow_nan=False, separators=(", ", ": ")).encode("ascii")
+    return dump(plain(predictions), bare)
+
+
+def dump(value: Any, bare: bool) -> bytes:
+    """The body of an answer whose predictions are JSON values already."""
+    text = _ENCODER.encode(value)
+    return (text if bare else '{"predictions": ' + text + "}").encode("ascii")
 
 
 def plain(value: Any, depth: int = 0) -> Any:

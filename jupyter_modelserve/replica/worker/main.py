@@ -10,7 +10,7 @@ import threading
 import traceback
 from typing import Any, List, Optional, Tuple
 
-from . import lifeline, loader, probe
+from . import lifeline, loader, paths, probe
 from .config import Config
 from .failures import explain
 from .scorer import Scorer
@@ -47,32 +47,38 @@ def main(arguments: List[str]) -> int:
     reporter = Reporter(config.state_fd)
     server = Server(config)
     lifeline.watch(descriptor, lambda command: server.drain(float(command.get("drain", 0))))
-    server.start()
+    if config.listen_fd is None:
+        server.start()
     reporter.send("LOADING")
     ready = _load_and_probe(config, reporter)
     if ready is None:
         end_process(1)
         return 1
-    scorer, verdict = ready
+    scorer, verdict, chosen = ready
+    server.serve(scorer, chosen)
     server.ready = True
-    reporter.send("READY", verdict=verdict)
+    if config.listen_fd is not None:
+        # Connections wait in the backlog of the socket that was handed over until this lane can answer them.
+        server.start()
+    reporter.send("READY", verdict=verdict, batches=chosen.batches, path=chosen.path)
     _guard_against_a_held_lock(config)
-    server.work(scorer)
+    server.work()
     return 0
 
 
-def _load_and_probe(config: Config, reporter: Reporter) -> Optional[Tuple[Scorer, str]]:
+def _load_and_probe(config: Config, reporter: Reporter) -> Optional[Tuple[Scorer, str, paths.Paths]]:
     try:
         model_file = loader.read_model_file(config.directory)
         model = loader.load(config.directory)
         reporter.send("PROBING", loader=model_file.loader, signature=model_file.raw_signature)
         scorer = Scorer(model, model_file, config.unknown_columns, config.json_depth)
         verdict = probe.run(scorer, model_file)
+        chosen = paths.choose(model, model_file, scorer, config)
     except BaseException as error:  # noqa: BLE001 - a model's code may raise anything, sys.exit included
         traceback.print_exc()
         reporter.send("FAILED", failure=explain(error, config.directory))
         return None
-    return scorer, verdict
+    return scorer, verdict, chosen
 
 
 def _guard_against_a_held_lock(config: Config) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 import sys
 import traceback
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Union
 
 from ..wire import Response, error_response
 from . import dialects, media
@@ -22,6 +22,18 @@ from .signature import ModelFile
 
 _HEADER_UNSAFE = re.compile(r"[^ !#-\[\]-~]")
 _WARNING_LIMIT = 400
+
+
+class Reading:
+    """A request that was read: what the model gets, the params, and how the answer is dressed."""
+
+    __slots__ = ("bare", "headers", "params", "prepared")
+
+    def __init__(self, prepared: Prepared, params: Dict[str, Any], headers: Dict[str, str], bare: bool) -> None:
+        self.prepared = prepared
+        self.params = params
+        self.headers = headers
+        self.bare = bare
 
 
 class Scorer:
@@ -42,6 +54,11 @@ class Scorer:
 
     def score(self, body: bytes, content_type: str, request_id: str) -> Response:
         """The answer to a request; never raises (only the process's end does)."""
+        reading = self.read(body, content_type, request_id)
+        return reading if isinstance(reading, Response) else self.answer(reading, request_id)
+
+    def read(self, body: bytes, content_type: str, request_id: str) -> Union[Reading, Response]:
+        """The request as the model gets it, or why it is refused; never raises."""
         headers: Dict[str, str] = {}
 
         def note(dialect: str) -> None:
@@ -54,22 +71,29 @@ class Scorer:
             warnings = found.warnings + prepared.warnings
             if warnings:
                 headers["warning"] = ", ".join('199 - "%s"' % _header_text(text) for text in warnings)
-            predictions = [] if prepared.empty else self._predict(prepared, params, request_id)
-            return Response(200, _encoded(predictions, self._is_bare(found.name)), headers=headers)
-        except Refusal as refusal:
-            return error_response(refusal.status, refusal.code, refusal.message, request_id, refusal.details, headers)
-        except CannotEncode as error:
-            message = "the model's answer holds %s, which has no JSON form; let predict return a frame, array or list"
-            return error_response(500, "INTERNAL_ERROR", message % error, request_id, headers=headers)
-        except MemoryError:
-            message = "the worker has not enough memory for this request; send fewer rows"
-            return error_response(
-                503, "TEMPORARILY_UNAVAILABLE", message, request_id, headers={**headers, "retry-after": "1"}
-            )
+            return Reading(prepared, params, headers, self._is_bare(found.name))
         except Exception as error:  # noqa: BLE001 - a body that trips pandas or numpy is still only a bad body
-            _log(request_id)
-            message = "the request could not be turned into the model's input (%s)" % type(error).__name__
-            return error_response(400, BAD_REQUEST, message, request_id, headers=headers)
+            return _refused(error, request_id, headers)
+
+    def answer(self, reading: Reading, request_id: str) -> Response:
+        """Predict for one request alone and encode the answer; never raises."""
+        try:
+            empty = reading.prepared.empty
+            predictions = [] if empty else self._predict(reading.prepared, reading.params, request_id)
+            return Response(200, _encoded(predictions, reading.bare), headers=reading.headers)
+        except Exception as error:  # noqa: BLE001 - whatever a model's answer brings with it
+            return _refused(error, request_id, reading.headers)
+
+    def predict(self, data: Any, params: Dict[str, Any]) -> Any:
+        """The model's own answer to prepared data.
+
+        Raises:
+            BaseException: whatever the model raises.
+        """
+        if params:
+            return self._model.predict(data, params=params)
+        # MLflow 1.x knows no params argument at all.
+        return self._model.predict(data)
 
     def _read(self, body: bytes, content_type: str, note: Callable[[str], None]) -> Recognised:
         kind = media.read_media(content_type, body)
@@ -96,10 +120,7 @@ class Scorer:
 
     def _predict(self, prepared: Prepared, params: Dict[str, Any], request_id: str) -> Any:
         try:
-            if params:
-                return self._model.predict(prepared.data, params=params)
-            # MLflow 1.x knows no params argument at all.
-            return self._model.predict(prepared.data)
+            return self.predict(prepared.data, params)
         except MemoryError:
             raise
         except BaseException as error:  # noqa: BLE001 - a model may even call sys.exit; only its request fails
@@ -124,6 +145,22 @@ class Scorer:
             details["module"] = error.name
             hint = "; the module %s is not installed in the model's environment" % error.name
         return Refusal("the model could not score this request (%s)%s" % (name, hint), details=details)
+
+
+def _refused(error: Exception, request_id: str, headers: Dict[str, str]) -> Response:
+    """What a caller reads when *error* was raised while the request was read or scored."""
+    if isinstance(error, Refusal):
+        return error_response(error.status, error.code, error.message, request_id, error.details, headers)
+    if isinstance(error, CannotEncode):
+        message = "the model's answer holds %s, which has no JSON form; let predict return a frame, array or list"
+        return error_response(500, "INTERNAL_ERROR", message % error, request_id, headers=headers)
+    if isinstance(error, MemoryError):
+        message = "the worker has not enough memory for this request; send fewer rows"
+        retry = {**headers, "retry-after": "1"}
+        return error_response(503, "TEMPORARILY_UNAVAILABLE", message, request_id, headers=retry)
+    _log(request_id)
+    message = "the request could not be turned into the model's input (%s)" % type(error).__name__
+    return error_response(400, BAD_REQUEST, message, request_id, headers=headers)
 
 
 def _encoded(predictions: Any, bare: bool) -> bytes:

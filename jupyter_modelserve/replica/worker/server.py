@@ -1,4 +1,4 @@
-"""The worker's address: requests queue in order for the one thread that runs the model.
+"""The worker's address: requests queue in order for the one model.
 
 The event loop lives in a thread of its own and the model in the main thread, because libraries expect to be loaded and
 called there (signal handlers, CUDA contexts, SQLite). So ``/ping`` answers while a prediction runs.
@@ -7,22 +7,21 @@ called there (signal handlers, CUDA contexts, SQLite). So ``/ping`` answers whil
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
-import queue
+import socket
 import sys
 import threading
-import time
-from typing import Optional, Tuple
+from typing import Any, Dict, Optional
 
 from ..connection import Listener, Respond
 from ..wire import Request, Response, error_response, json_response
+from . import watchdog
+from .batching import Clock, Job, Runner
 from .config import Config
+from .paths import Paths
+from .scheduler import Scheduler
 from .scorer import Scorer
-
-EXIT_HUNG = 75
-"""Exit code when a prediction outlived time-out and grace: it cannot be stopped in any other way."""
-
-Job = Tuple[Request, Respond, str]
 
 
 class Server:
@@ -30,12 +29,13 @@ class Server:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._jobs: queue.SimpleQueue[Optional[Job]] = queue.SimpleQueue()
         self._loop = asyncio.new_event_loop()
         self._listener = Listener(config.key, config.body_limit, self._handle)
         self._socket: Optional[asyncio.AbstractServer] = None
-        self._started: Optional[float] = None
+        self._clock = Clock()
+        self._scheduler = Scheduler(self._loop, self._finish)
         self._in_flight = 0
+        self._last = self._loop.time()
         self.ready = False
 
     def start(self) -> None:
@@ -52,6 +52,15 @@ class Server:
         listening.wait()
 
     async def _listen(self) -> None:
+        given = self._config.listen_fd
+        if given is not None:
+            # The parent goes on to listen on it when this process ends, so its path must stay.
+            options: Dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
+            handed = socket.socket(fileno=given)
+            self._socket = await self._loop.create_unix_server(self._listener, sock=handed, backlog=128, **options)
+            self._last = self._loop.time()
+            self._end_when_idle(self._config.idle)
+            return
         before = os.umask(0o177)
         try:
             if os.path.exists(self._config.socket):
@@ -59,57 +68,58 @@ class Server:
             self._socket = await self._loop.create_unix_server(self._listener, self._config.socket, backlog=128)
         finally:
             os.umask(before)
-        self._watch()
 
-    def _watch(self) -> None:
-        """End the process when a prediction runs for too long; looked at a few times per allowed span."""
-        limit = self._config.timeout + self._config.kill_grace
-        started = self._started
-        if started is not None and time.monotonic() - started > limit:
-            sys.stderr.write("a prediction ran longer than %g seconds; the worker is restarted\n" % limit)
-            sys.stderr.flush()
-            os._exit(EXIT_HUNG)
-        self._loop.call_later(min(1.0, max(limit / 4, 0.05)), self._watch)
+    def serve(self, scorer: Scorer, paths: Paths) -> None:
+        """From the main thread, before :attr:`ready`: score along these paths."""
+        config = self._config
+        self._scheduler.use(Runner(scorer, paths, config.batch_rows, self._clock))
+        # What the model consists of stays for the life of the process: the collector need not look at it ever again.
+        gc.freeze()
+        watchdog.watch(self._clock, config.timeout, config.kill_grace)
+
+    def work(self) -> None:
+        """Run what has to run in the caller's thread, for ever."""
+        self._scheduler.work()
 
     def _handle(self, request: Request, respond: Respond) -> None:
+        if request.path == "/invocations" and request.method == "POST" and self.ready:
+            self._in_flight += 1
+            self._last = self._loop.time()
+            self._scheduler.submit(Job(request, respond))
+            return
+        respond(self._other(request))
+
+    def _other(self, request: Request) -> Response:
+        """Everything but a request that is scored."""
         request_id = request.headers.get("x-request-id", "")
         if request.path == "/ping":
             if request.method not in ("GET", "HEAD"):
-                return respond(error_response(405, "METHOD_NOT_ALLOWED", "use GET", request_id))
-            return respond(json_response(200, {"ready": self.ready, "in_flight": self._in_flight}))
+                return error_response(405, "METHOD_NOT_ALLOWED", "use GET", request_id)
+            return json_response(200, {"ready": self.ready, "in_flight": self._in_flight})
         if request.path != "/invocations":
-            return respond(
-                error_response(404, "RESOURCE_DOES_NOT_EXIST", "this address is not served here", request_id)
-            )
+            return error_response(404, "RESOURCE_DOES_NOT_EXIST", "this address is not served here", request_id)
         if request.method != "POST":
-            return respond(error_response(405, "METHOD_NOT_ALLOWED", "use POST to score", request_id))
-        if not self.ready:
-            message = "the version is still loading; try again"
-            headers = {"retry-after": "1", "x-modelserve-not-started": "1"}
-            return respond(error_response(503, "TEMPORARILY_UNAVAILABLE", message, request_id, headers=headers))
-        self._in_flight += 1
-        self._jobs.put((request, respond, request_id))
-        return None
+            return error_response(405, "METHOD_NOT_ALLOWED", "use POST to score", request_id)
+        message = "the version is still loading; try again"
+        headers = {"retry-after": "1", "x-modelserve-not-started": "1"}
+        return error_response(503, "TEMPORARILY_UNAVAILABLE", message, request_id, headers=headers)
 
-    def work(self, scorer: Scorer) -> None:
-        """Answer requests in order until :meth:`drain` has emptied the queue."""
-        while True:
-            job = self._jobs.get()
-            if job is None:
-                return
-            request, respond, request_id = job
-            response = None
-            if not request.gone:
-                self._started = time.monotonic()
-                response = scorer.score(request.body, request.headers.get("content-type", ""), request_id)
-                self._started = None
-            self._loop.call_soon_threadsafe(self._finish, respond, response)
-
-    def _finish(self, respond: Respond, response: Optional[Response]) -> None:
+    def _finish(self, job: Job, response: Optional[Response]) -> None:
         self._in_flight -= 1
         if response is not None:
-            respond(response)
-        self._end_if_drained()
+            job.respond(response)
+        if self._listener.closing:
+            self._end_if_drained()
+
+    def _end_when_idle(self, seconds: Optional[float]) -> None:
+        """A lane that was started on demand ends when nobody needs it; its parent listens again."""
+        if seconds is None or self._listener.closing:
+            return
+        left = seconds - (self._loop.time() - self._last)
+        if left <= 0 and self._in_flight == 0:
+            self._drain(self._config.timeout)
+        else:
+            self._loop.call_later(max(left, 0.05), self._end_when_idle, seconds)
 
     def drain(self, grace: float) -> None:
         """From any thread: take no new connection, finish what is there for *grace* seconds, then end the process."""
@@ -118,7 +128,7 @@ class Server:
     def _drain(self, grace: float) -> None:
         if self._socket is not None:
             self._socket.close()
-        if os.path.exists(self._config.socket):
+        if self._config.listen_fd is None and os.path.exists(self._config.socket):
             os.unlink(self._config.socket)
         self._loop.call_later(grace, end_process, 0)
         self._listener.drain()

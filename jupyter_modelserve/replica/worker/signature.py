@@ -88,6 +88,12 @@ class ModelFile:
         self.signature = Signature(raw.get("inputs") or [], raw.get("params"))
         self.is_first_generation = _pins_first_mlflow(directory, str(content.get("mlflow_version", "")))
 
+    @property
+    def metadata(self) -> Dict[str, Any]:
+        """What the author logged beside the model (``metadata=`` of MLflow's log_model), or an empty dict."""
+        found = self.content.get("metadata")
+        return found if isinstance(found, dict) else {}
+
     def example(self) -> Dict[str, Any]:
         """The ``saved_input_example_info`` of the file, or an empty dict."""
         found = self.content.get("saved_input_example_info")

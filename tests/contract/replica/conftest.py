@@ -85,10 +85,40 @@ def is_running(pid: int) -> bool:
         return False
 
 
+def children(pid: int) -> list[int]:
+    """Pids of a process's children, dead ones that nobody collected included."""
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def command(pid: int) -> bytes:
+    """The command line; empty when the process has gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def name(pid: int) -> str:
+    """What ``ps`` calls a process."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
 class Replica:
     """A replica directory with its parent."""
 
-    def __init__(self, root: Path, sockets: Path, log_limit: int = 1_000_000) -> None:
+    def __init__(
+        self,
+        root: Path,
+        sockets: Path,
+        log_limit: int = 1_000_000,
+        start_method: str = "fork",
+        lane_idle: float = 60.0,
+        python: str = sys.executable,
+    ) -> None:
+        self.python = python
         self.root = root
         self.sockets = sockets
         document = {
@@ -98,12 +128,14 @@ class Replica:
             "key": KEY,
             "sockets": str(sockets),
             "log_limit": log_limit,
+            "start_method": start_method,
+            "lane_idle": lane_idle,
         }
         (root / "replica.json").write_text(json.dumps(document))
         self.process: subprocess.Popen[bytes]
 
     def start(self, **environ: str) -> None:
-        command = [sys.executable, str(PACKAGE), "parent", str(self.root)]
+        command = [self.python, str(PACKAGE), "parent", str(self.root)]
         with (self.root / "parent.log").open("ab") as log:
             self.process = subprocess.Popen(
                 command,
@@ -145,6 +177,11 @@ class Replica:
     def score(self, worker: str, body: Any, **options: Any) -> Answer:
         return call(self.sockets / f"{worker}.sock", "POST", "/invocations", body, **options)
 
+    def zygote(self) -> int | None:
+        """The pid of the parent's zygote."""
+        found = children(self.process.pid)
+        return next((pid for pid in found if b"zygote" in command(pid) and not name(pid).startswith("worker")), None)
+
     def log(self, worker: str, tail: int = 1000) -> str:
         return self.control("GET", f"/workers/{worker}/log?tail={tail}").body.decode()
 
@@ -154,18 +191,29 @@ class Replica:
             self.process.wait(10)
 
 
+FORKS = sys.platform.startswith("linux")
+
+
+@pytest.fixture(params=["fork", "spawn"] if FORKS else ["spawn"])
+def start_method(request: pytest.FixtureRequest) -> str:
+    """How workers are started: the spawned worker is the rule that the forked one must not differ from."""
+    return str(request.param)
+
+
 @pytest.fixture
-def make_replica(tmp_path: Path) -> Iterator[Callable[..., Replica]]:
+def make_replica(tmp_path: Path, start_method: str) -> Iterator[Callable[..., Replica]]:
     """Start replicas; they are killed with everything in their session at the end."""
     made: list[Replica] = []
     with tempfile.TemporaryDirectory(prefix="ms-") as short:
 
-        def make(log_limit: int = 1_000_000, **environ: str) -> Replica:
+        def make(
+            log_limit: int = 1_000_000, lane_idle: float = 60.0, python: str = sys.executable, **environ: str
+        ) -> Replica:
             root = tmp_path / f"replica{len(made)}"
             sockets = Path(short) / str(len(made))
             for directory in (root, sockets):
                 directory.mkdir(mode=0o700)
-            replica = Replica(root, sockets, log_limit)
+            replica = Replica(root, sockets, log_limit, start_method, lane_idle, python)
             made.append(replica)
             replica.start(**environ)
             return replica

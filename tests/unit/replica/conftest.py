@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from jupyter_modelserve.replica.worker.loader import load
 from jupyter_modelserve.replica.worker.scorer import Scorer
 from jupyter_modelserve.replica.worker.signature import ModelFile
 from tests.unit.replica import models
+
+# As in a worker. Read when the first library with OpenMP is loaded; its threads would spin on a busy machine.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 class Scored:

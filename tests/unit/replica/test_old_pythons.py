@@ -17,7 +17,7 @@ import jupyter_modelserve
 
 PACKAGE = Path(jupyter_modelserve.__file__).parent / "replica"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-LAZY = {"numpy", "pandas", "yaml", "mlflow", "mlflow.pyfunc"}
+LAZY = {"numpy", "pandas", "yaml", "mlflow", "mlflow.pyfunc", "sklearn", "sklearn.linear_model"}
 IMPORT_ALL = """
 import importlib, importlib.util, json, sys
 where = sys.argv[1]

@@ -172,6 +172,10 @@ def test_a_spec_has_defaults() -> None:
         "body_limit": 16777216,
         "json_depth": 64,
         "environ": {},
+        "concurrency": 1,
+        "batching": None,
+        "batch_rows": 1024,
+        "direct": True,
     }
 
 
