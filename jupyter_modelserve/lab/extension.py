@@ -14,6 +14,7 @@ from jupyter_modelserve.lab.activity import served
 from jupyter_modelserve.lab.handlers import ROUTES
 from jupyter_modelserve.lab.proxy import PROXY_ROUTES
 from jupyter_modelserve.lab.service import Service
+from jupyter_modelserve.lab.snippets import SNIPPET_ROUTES
 from jupyter_modelserve.lab.surroundings import Surroundings
 from jupyter_modelserve.lab.upstream import Upstream
 from jupyter_modelserve.lab.watch import SCHEMA_ID, Watcher
@@ -66,7 +67,7 @@ class ModelServeExtension(ExtensionApp):
 
     def initialize_handlers(self) -> None:
         """Add the REST handlers."""
-        self.handlers.extend([*ROUTES, *PROXY_ROUTES])
+        self.handlers.extend([*ROUTES, *SNIPPET_ROUTES, *PROXY_ROUTES])
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
         """Once the server runs: tell kernels where things are, follow changes, start the instance when so set."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Final
-from urllib.parse import unquote_plus
+from urllib.parse import quote, unquote_plus
+
+from jupyter_modelserve.lab.person import HEADER
 
 Pairs = list[tuple[str, str]]
 
@@ -24,11 +26,14 @@ _NOT_SENT: Final = _HOP | {
 }  # fmt: skip
 _NOT_PASSED: Final = _HOP | {"set-cookie", "server", "date", "www-authenticate"}
 _OURS: Final = ("x-modelserve-", "x-forwarded-", "sec-")
+SAFE: Final = "@+!$&'()*,;:=~ "
 _CREDENTIALS: Final = frozenset({"token", "_xsrf", "no_track_activity"})
 
 
-def outgoing(headers: Iterable[tuple[str, str]], token: str) -> Pairs:
+def outgoing(headers: Iterable[tuple[str, str]], token: str, person: str = "") -> Pairs:
     """The headers for the gateway: what the caller sent, less what is Jupyter's, with the instance's *token*.
+
+    *person* is the name by which Jupyter knows the caller, empty when it knows none.
 
     Everything ``x-modelserve-*`` goes, because the gateway alone says who calls; so do cookies, whatever belongs to one
     connection only, and what proxies in front of Jupyter added.
@@ -42,6 +47,8 @@ def outgoing(headers: Iterable[tuple[str, str]], token: str) -> Pairs:
     ]
     if not any(name == "accept-encoding" for name, _ in found):
         found.append(("accept-encoding", "identity"))
+    if person:
+        found.append((HEADER, quote(person, safe=SAFE)))
     return [*found, ("authorization", f"Bearer {token}")]
 
 

@@ -19,6 +19,7 @@ from jupyter_modelserve.errors import PayloadTooLarge
 from jupyter_modelserve.lab import headers
 from jupyter_modelserve.lab.body import Body
 from jupyter_modelserve.lab.handlers import AUTH_RESOURCE, ROOT, ModelServeHandler
+from jupyter_modelserve.lab.person import person
 from jupyter_modelserve.lab.upstream import Outgoing, Upstream
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ class ProxyHandler(ModelServeHandler):
             self._target(),
             list(self.request.headers.get_all()),
             body.pieces if body is not None else None,
+            person(self.current_user),
         )
         if body is not None:
             self._answer = asyncio.create_task(self.upstream.send(request))
@@ -273,6 +275,7 @@ PROXY_ROUTES: list[tuple[str, type[ModelServeHandler]]] = [
     (rf"/{ROOT}/api/v1/(.+)", ApiHandler),
     (rf"/{ROOT}{API}/(.+)", ApiHandler),
     (rf"/{ROOT}/((?:api/[23]\.0/mlflow|api/2\.0/mlflow-artifacts)/.+)", ApiHandler),
+    (rf"/{ROOT}/(metrics)", ApiHandler),
     (rf"/{ROOT}/((?:model|model-endpoint|serving-endpoints)/.+)", ScoringHandler),
 ]
 """All proxied addresses; the base URL of the server goes in front."""

@@ -40,6 +40,7 @@ class Outgoing:
     target: str
     headers: headers.Pairs
     body: Callable[[], AsyncIterator[bytes]] | None = None
+    person: str = ""
 
     @property
     def repeatable(self) -> bool:
@@ -147,7 +148,7 @@ class Upstream:
         sent = httpx.Request(
             request.method,
             address.url,
-            headers=headers.outgoing(request.headers, address.token),
+            headers=headers.outgoing(request.headers, address.token, request.person),
             content=request.body() if request.body is not None else None,
             # As it is: httpx would resolve "..", and then two programs would read one address in two ways.
             extensions={"target": _prefix(address.url) + request.target.encode("latin-1"), "timeout": _timeouts()},

@@ -79,10 +79,12 @@ class Watcher:
 def fingerprints(status: Mapping[str, Any]) -> dict[str, str]:
     """Every endpoint's name with its state as one text; the instance itself goes by the empty name.
 
-    The instance counts by what it is and whether its parts run, not by numbers that change all the time.
+    The instance counts by what it is, whether its parts run and which change of the registry is the newest.
     """
     found = {each["spec"]["name"]: json.dumps(each, sort_keys=True) for each in status["endpoints"]}
     instance = status["instance"] or {}
     parts = {name: (instance.get(name) or {}).get("state") for name in ("gateway", "controller", "mlflow")}
-    found[INSTANCE] = json.dumps([status["running"], instance.get("instance_id"), parts], sort_keys=True)
+    found[INSTANCE] = json.dumps(
+        [status["running"], instance.get("instance_id"), parts, instance.get("registry")], sort_keys=True
+    )
     return found

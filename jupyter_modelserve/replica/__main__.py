@@ -1,4 +1,4 @@
-"""Entry when the directory is executed: ``<python> <package>/replica parent <directory>`` or ``… worker``.
+"""Entry when the directory is executed: ``<python> <package>/replica parent|worker|zygote <directory> …``.
 
 Executing a directory puts it first on ``sys.path``, where our ``worker`` or ``parent`` would shadow a model's module of
 the same name. So the directory leaves the path and the package is loaded under a private name instead.
@@ -29,10 +29,11 @@ def _load_privately(directory: str) -> None:
 
 def main(arguments: List[str]) -> int:
     """Run the role named by the first argument; returns the exit code (64 for a wrong command line)."""
-    if not arguments or arguments[0] not in ("parent", "worker"):
+    if not arguments or arguments[0] not in ("parent", "worker", "zygote", "serve"):
         return 64
+    package = "standalone" if arguments[0] == "serve" else arguments[0]
     _load_privately(os.path.dirname(os.path.realpath(__file__)))
-    role = importlib.import_module(_PRIVATE_NAME + "." + arguments[0] + ".main")
+    role = importlib.import_module(_PRIVATE_NAME + "." + package + ".main")
     code: int = role.main(arguments[1:])
     return code
 

@@ -14,7 +14,8 @@ from .wire import MAX_HEAD, BadHead, Request, Response, error_response, parse_he
 
 _AHEAD_LIMIT = 64 * 1024
 _LINGER = 1.0
-"""Seconds for which a refused body is still read, so that the refusal reaches a caller that is still sending."""
+"""Seconds for which a refused body is still read, so that the refusal reaches a caller that is still sending; and for
+which a connection without a request yet is kept while draining."""
 
 Respond = Callable[[Response], None]
 Handler = Callable[[Request, Respond], None]
@@ -62,6 +63,7 @@ class Connection(asyncio.Protocol):
         self._request: Optional[Request] = None
         self._busy = False
         self._discarding = False
+        self._served = False
         self._transport: Optional[asyncio.Transport] = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -88,7 +90,15 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def close_if_idle(self) -> None:
-        """Close when no request is being worked on."""
+        """Close when no request is being worked on. One that may be on its way gets a moment."""
+        if self._busy or self._transport is None:
+            return
+        if self._served and self._request is None and not self._buffer:
+            self._transport.close()
+        else:
+            asyncio.get_event_loop().call_later(_LINGER, self._close_if_quiet)
+
+    def _close_if_quiet(self) -> None:
         if not self._busy and self._transport is not None:
             self._transport.close()
 
@@ -100,7 +110,7 @@ class Connection(asyncio.Protocol):
             return
         request.body = bytes(self._buffer[: request.length])
         del self._buffer[: request.length]
-        self._busy = True
+        self._busy = self._served = True
         self._listener.handler(request, self._respond)
 
     def _read_head(self) -> bool:

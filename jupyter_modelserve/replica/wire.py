@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Dict, Mapping, Optional
+from functools import lru_cache
+from typing import Dict, Mapping, Optional, Tuple
 from urllib.parse import parse_qsl, unquote
 
 MAX_HEAD = 64 * 1024
@@ -19,6 +20,7 @@ REASONS = {
     409: "Conflict", 413: "Payload Too Large", 415: "Unsupported Media Type", 421: "Misdirected Request",
     431: "Request Header Fields Too Large", 500: "Internal Server Error", 503: "Service Unavailable",
 }  # fmt: skip
+_LONG_LINE = 256
 _REQUEST_LINE = re.compile(rb"([A-Z]{1,16}) (/[!-~]*) HTTP/1\.([01])")
 _HEADER_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
@@ -37,10 +39,9 @@ class Request:
     __slots__ = ("body", "gone", "headers", "keep_alive", "length", "method", "path", "query")
 
     def __init__(self, method: str, target: str, headers: Dict[str, str], length: int, keep_alive: bool) -> None:
-        path, _, query = target.partition("?")
         self.method = method
-        self.path = unquote(path)
-        self.query = dict(parse_qsl(query))
+        self.path, query = _split_target(target)
+        self.query = dict(query)
         self.headers = headers
         self.length = length
         self.keep_alive = keep_alive
@@ -66,6 +67,22 @@ class Response:
         self.headers = dict(headers or {})
 
 
+@lru_cache(maxsize=256)
+def _read_header(line: bytes) -> Tuple[str, str]:
+    """Name and value. A peer of ours sends the same lines again and again, so each is taken apart once."""
+    name, colon, value = line.partition(b":")
+    if not colon or _HEADER_NAME.fullmatch(name) is None or b"\r" in value or b"\n" in value or b"\0" in value:
+        raise BadHead("a header line is malformed")
+    return name.decode("ascii").lower(), value.strip(b" \t").decode("latin-1")
+
+
+@lru_cache(maxsize=64)
+def _split_target(target: str) -> Tuple[str, Tuple[Tuple[str, str], ...]]:
+    """Path and query of a request's target."""
+    path, _, query = target.partition("?")
+    return unquote(path), tuple(parse_qsl(query))
+
+
 def parse_head(raw: bytes) -> Request:
     """Read request line and headers (without the blank line).
 
@@ -78,13 +95,10 @@ def parse_head(raw: bytes) -> Request:
         raise BadHead("the request line is not HTTP/1.1")
     headers: Dict[str, str] = {}
     for line in lines[1:]:
-        name, colon, value = line.partition(b":")
-        if not colon or _HEADER_NAME.fullmatch(name) is None or b"\r" in value or b"\n" in value or b"\0" in value:
-            raise BadHead("a header line is malformed")
-        key = name.decode("ascii").lower()
+        key, value = _read_header(line) if len(line) <= _LONG_LINE else _read_header.__wrapped__(line)
         if key in headers and key in ("content-length", "content-type", "x-modelserve-key", "host"):
             raise BadHead("the header " + key + " is given twice")
-        headers[key] = value.strip(b" \t").decode("latin-1")
+        headers[key] = value
     if "transfer-encoding" in headers:
         raise BadHead("send the body with a content-length, not with a transfer-encoding")
     length = headers.get("content-length", "0")

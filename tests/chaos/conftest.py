@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.chaos import figures
 from tests.chaos.world import LONG, SETTINGS, World
 from tests.support.instance import RunningInstance, mlflow_of, started_instance
 
-FIGURES = pytest.StashKey[list[str]]()
+FIGURES = pytest.StashKey[dict[str, list[str]]]()
+OUTCOMES = pytest.StashKey[dict[str, str]]()
 HERE = Path(__file__).parent
+BUILD = HERE.parents[1] / "build"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -27,17 +30,36 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """The figures are reported, not asserted: they depend on what else the machine does."""
-    for line in config.stash.get(FIGURES, []):
-        terminalreporter.write_line(line)
+    for name, lines in config.stash.get(FIGURES, {}).items():
+        for line in lines:
+            terminalreporter.write_line(f"{name}: {line}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remember how each scenario ended."""
+    report = yield
+    if item.path.is_relative_to(HERE) and (report.when == "call" or report.outcome != "passed"):
+        item.config.stash.setdefault(OUTCOMES, {})[item.name] = report.outcome
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Keep the figures for ``scripts/reliability.py``, which writes the page of a long run from them."""
+    outcomes = session.config.stash.get(OUTCOMES, {})
+    if outcomes:
+        BUILD.mkdir(exist_ok=True)
+        lines = session.config.stash.setdefault(FIGURES, {})
+        figures.write(BUILD / f"reliability-{'long' if LONG else 'short'}.json", outcomes, lines, LONG)
 
 
 @pytest.fixture
 def note(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Report a figure at the end of the run."""
-    lines = request.config.stash.setdefault(FIGURES, [])
+    lines = request.config.stash.setdefault(FIGURES, {}).setdefault(request.node.name, [])
 
     def add(text: str) -> None:
-        lines.extend(f"{request.node.name}: {line}" for line in text.splitlines())
+        lines.extend(text.splitlines())
 
     return add
 

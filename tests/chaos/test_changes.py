@@ -148,6 +148,9 @@ def test_r2_a_version_that_crashes_a_second_after_it_was_ready(
         load.wait_for(len(load.shots) + 100)
     assert "version 2" in reason
     assert "version 1 answers again" in reason
+    assert "exit code 3" in reason
+    failure = world.version("r2-crash", "2")["failure"]
+    assert (failure["cause"], bool(failure["hint"]), bool(failure["log_tail"])) == ("crashed", True, True), failure
     note(Slo(failed=0, versions=BOTH).check(load.shots))
     assert {shot.version for shot in load.shots[-50:]} == {"1"}
     put_back(world, "r2-crash")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import resource
 import sqlite3
 import threading
 import time
 from collections.abc import Callable
 
 import httpx
+import psutil
 import pytest
 
 from jupyter_modelserve import launcher
+from jupyter_modelserve.launcher import private
 from tests.chaos import models
 from tests.chaos.world import LONG, World, timed, until
 from tests.support.slo import Slo
@@ -61,6 +64,28 @@ def test_mlflow_is_killed_and_nobody_sees_an_error(world: World, note: Note) -> 
     note("calls to the registry were held for " + ", ".join(f"{each:.2f}" for each in seconds.values()) + " s")
 
 
+def test_a_registry_that_hangs_stops_neither_scoring_nor_our_own_api(world: World, note: Note) -> None:
+    followed(world, "hanging")
+    with world.load("/model/hanging/Champion/invocations", rate=100) as load:
+        (child,) = world.processes("mlflow")
+        child.suspend()
+        moving = threading.Thread(
+            target=lambda: world.registry.set_registered_model_alias("hanging", "Champion", "2"), daemon=True
+        )
+        try:
+            moving.start()
+            load.wait_for(len(load.shots) + 400)
+            assert world.status("hanging")["service"] == "READY"
+            assert controller_answers(world) < 5
+            assert load.shots[-1].version == "1"
+        finally:
+            child.resume()
+        moving.join(60)
+        assert not moving.is_alive(), "the move does not come through"
+        world.answered_by(load, "2")
+    note(Slo(failed=0, versions=frozenset({"1", "2"}), least=400).check(load.shots))
+
+
 @pytest.mark.req("REQ-129")
 def test_a_locked_database_delays_a_change_and_nothing_else(world: World, note: Note) -> None:
     world.steady("locked")
@@ -76,6 +101,7 @@ def test_a_locked_database_delays_a_change_and_nothing_else(world: World, note: 
             begun = time.monotonic()
             while time.monotonic() - begun < 10:
                 assert httpx.get(f"{world.instance.url}/health", timeout=5).status_code == 200
+                assert controller_answers(world) < 5, "what needs no database does not wait for it"
                 time.sleep(0.2)
             assert load.shots[-1].version == "1"
             connection.execute("ROLLBACK")
@@ -85,6 +111,78 @@ def test_a_locked_database_delays_a_change_and_nothing_else(world: World, note: 
         world.answered_by(load, "2")
     note(Slo(failed=0, versions=frozenset({"1", "2"}), least=900).check(load.shots))
     world.stable("locked", "2")
+
+
+def controller_answers(world: World) -> float:
+    """Seconds in which the controller says who it is and hands out its description of the API."""
+    begun = time.monotonic()
+    found = private.request(world.instance.paths.controller_socket, "GET", "/internal/health")
+    assert found is not None, "the controller does not answer"
+    assert world.ask("GET", "/api/modelserve/v1/openapi.json").status_code == 200
+    return time.monotonic() - begun
+
+
+def followed(world: World, name: str) -> None:
+    """An endpoint that follows an alias to version 1."""
+    world.steady(name)
+    world.registry.set_registered_model_alias(name, "Champion", "1")
+    world.put(name, name, "alias", "Champion")
+
+
+@pytest.mark.req("REQ-129")
+def test_a_database_that_is_moved_away_takes_nothing_with_it(world: World, note: Note) -> None:
+    followed(world, "moved-away")
+    database = world.instance.paths.database
+    kept = database.with_name("kept.db")
+    with world.load("/model/moved-away/Champion/invocations", rate=100) as load:
+        load.wait_for(50)
+        database.rename(kept)
+        try:
+            load.wait_for(len(load.shots) + 200)
+            # A new controller must not begin anew with an empty database and so forget what is served.
+            world.kill(world.daemon("controller"))
+            load.wait_for(len(load.shots) + 500)
+            assert not database.exists() or not database.stat().st_size
+        finally:
+            kept.replace(database)
+        world.daemon("controller")
+        world.instance.wait_for_mlflow()
+        world.registry.set_registered_model_alias("moved-away", "Champion", "2")
+        world.answered_by(load, "2")
+    note(Slo(failed=0, versions=frozenset({"1", "2"}), least=700).check(load.shots))
+    world.stable("moved-away", "2")
+    world.tidy("moved-away", workers=1)
+
+
+@pytest.mark.skipif(not hasattr(psutil.Process, "rlimit"), reason="this system cannot limit a running process")
+@pytest.mark.req("REQ-129")
+def test_a_full_disk_stops_changes_and_nothing_else(world: World, note: Note) -> None:
+    """No process of the instance can make a file longer: what a full disk means, without filling one."""
+    followed(world, "full")
+    with world.load("/model/full/Champion/invocations", rate=100) as load:
+        load.wait_for(50)
+        limited = world.processes()
+        for process in limited:
+            process.rlimit(psutil.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+        try:
+            load.wait_for(len(load.shots) + 100)
+            answer = world.ask(
+                "POST",
+                "/api/2.0/mlflow/registered-models/alias",
+                json={"name": "full", "alias": "Champion", "version": "2"},
+            )
+            assert answer.status_code >= 500, answer.text
+            assert "Traceback" not in answer.text
+            load.wait_for(len(load.shots) + 300)
+            assert httpx.get(f"{world.instance.url}/health", timeout=5).status_code == 200
+        finally:
+            for process in limited:
+                process.rlimit(psutil.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        assert [each.pid for each in world.processes()] == [each.pid for each in limited], "nothing died of it"
+        world.registry.set_registered_model_alias("full", "Champion", "2")
+        world.answered_by(load, "2")
+    note(Slo(failed=0, versions=frozenset({"1", "2"}), least=450).check(load.shots))
+    world.stable("full", "2")
 
 
 @pytest.mark.req("REQ-131")

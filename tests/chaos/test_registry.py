@@ -90,19 +90,28 @@ def test_a_deleted_version_and_a_deleted_model_are_not_served_any_more(
 
 @CLIENTS
 @pytest.mark.req("REQ-001")
-def test_a_renamed_model_is_not_served_under_its_old_name(world: World, client: Callable[[World, str], None]) -> None:
+def test_an_endpoint_follows_a_model_that_is_renamed(
+    world: World, client: Callable[[World, str], None], note: Note
+) -> None:
     name = f"renamed-{client.__name__}"
+    new = f"{name}-new"
     world.steady(name, 1)
-    world.put(name, name, "active")
-    client(world, f"rename_registered_model({name!r}, {name + '-new'!r})")
-    until("the old name is refused", lambda: world.score(f"/model/{name}/1/invocations").status_code == 404)
-    assert "not registered" in until("it says why", lambda: _message(world, name))
-    world.put(f"{name}-new", f"{name}-new", "active")
-    assert world.score(f"/model/{name}-new/1/invocations").json() == {"predictions": [1]}
-    client(world, f"rename_registered_model({name + '-new'!r}, {name!r})")
+    world.registry.set_registered_model_alias(name, "Champion", "1")
+    world.put(name, name, "alias", "Champion")
+    with world.load(f"/serving-endpoints/{name}/invocations", rate=50) as load:
+        load.wait_for(20)
+        client(world, f"rename_registered_model({name!r}, {new!r})")
+        until("the new name answers", lambda: world.score(f"/model/{new}/Champion/invocations").status_code == 200)
+        until("the old name is refused", lambda: world.score(f"/model/{name}/1/invocations").status_code == 404)
+        load.wait_for(len(load.shots) + 20)
+    note(Slo(failed=0, versions=frozenset("1")).check(load.shots))
+    refused = world.score(f"/model/{name}/Champion/invocations").json()
+    assert (refused["details"]["renamed_to"], new in refused["message"]) == (new, True)
+    found = world.ask("GET", f"/api/modelserve/v1/endpoints/{name}").json()
+    assert [each["model"] for each in found["spec"]["entities"]] == [new]
+    assert found["generation"] == 2
+    world.tidy(name, workers=1)
+    client(world, f"rename_registered_model({new!r}, {name!r})")
     until("the old name is back", lambda: world.score(f"/model/{name}/1/invocations").status_code == 200)
-
-
-def _message(world: World, name: str) -> str:
-    found = world.status(name)
-    return "" if found["service"] == "READY" else str(found["service_message"])
+    world.kill_daemon("controller")
+    world.stable(name, "1")

@@ -125,14 +125,33 @@ class World:
 
     # ------------------------------------------------------------------------------------------------ breaking it
     def processes(self, role: str = "", endpoint: str = "") -> list[psutil.Process]:
-        """Processes of the instance: ``gateway``, ``controller``, ``mlflow``, ``parent`` or ``worker`` (all: empty)."""
+        """Processes of the instance: ``gateway``, ``controller``, ``mlflow``, ``parent``, ``zygote`` or ``worker``.
+
+        All without a *role*. Of a version's lanes only the first counts as a worker, for the others come and go with
+        the load; a worker that no parent knows counts as well.
+        """
         found = []
+        others = self._other_lanes() if role == "worker" else set()
         for process in psutil.process_iter(["cmdline"]):
             arguments = process.info["cmdline"] or []
             if str(self.instance.home) not in " ".join(arguments) or _ended(process):
                 continue
-            if role in {"", _role(arguments)} and endpoint in {"", self._endpoint(arguments)}:
+            if process.pid in others:
+                continue
+            if role in {"", _role(process, arguments)} and endpoint in {"", self._endpoint(arguments)}:
                 found.append(process)
+        return found
+
+    def _other_lanes(self) -> set[int]:
+        """Pids of lanes other than the first, as the parents tell."""
+        found = set()
+        for file in self.instance.paths.replicas.glob("*/replica.json"):
+            with contextlib.suppress(OSError, ValueError):
+                replica = json.loads(file.read_text())
+                control, headers = Path(replica["sockets"]) / "control.sock", {"x-modelserve-key": replica["key"]}
+                answer = private.request(control, "GET", "/status", headers=headers)
+                workers = json.loads(answer[1])["workers"].values() if answer is not None else ()
+                found |= {each["pid"] for one in workers for each in one.get("processes", ()) if each["lane"] != 0}
         return found
 
     def daemon(self, name: str) -> psutil.Process:
@@ -181,7 +200,7 @@ class World:
                 found = json.loads(file.read_text())
                 sockets = Path(found["sockets"]).glob("*.sock") if found["endpoint"] == name else ()
                 for socket in sockets:
-                    if socket.name != "control.sock":
+                    if socket.name != "control.sock" and "-" not in socket.stem:  # the first lane only
                         headers = {"x-modelserve-key": found["key"]}
                         answer = private.request(socket, "GET", "/ping", headers=headers)
                         count += answer is not None and json.loads(answer[1]).get("ready") is True
@@ -199,7 +218,8 @@ class World:
             self.ask("DELETE", f"{API}/endpoints/{name}")
         for name in names:
             self.gone(name)
-        until("no replica is left", lambda: not self.processes("parent") and not self.processes("worker"), 20)
+        roles = ("parent", "zygote", "worker")
+        until("no replica is left", lambda: not any(self.processes(each) for each in roles), 20)
         until("no directory is left", lambda: not list(self.instance.paths.replicas.iterdir()), 20)
         until("one of each daemon runs", lambda: [len(self.processes(each)) for each in DAEMONS] == [1, 1, 1], 30)
 
@@ -226,13 +246,16 @@ class World:
             return "?"
 
 
-def _role(arguments: list[str]) -> str:
+def _role(process: psutil.Process, arguments: list[str]) -> str:
     modules = {"jupyter_modelserve.gateway": "gateway", "jupyter_modelserve.controller": "controller"}
     for argument in arguments:
         if argument in modules:
             return modules[argument]
         if argument == "jupyter_modelserve.plugins.mlflow_app":
             return "mlflow"
+        if argument == "zygote":
+            # A fork of it keeps its command line and changes its name.
+            return "worker" if process.name().startswith("worker ") else argument
         if argument in {"parent", "worker"}:
             return argument
     return "?"

@@ -9,6 +9,7 @@ import pytest
 from jupyter_modelserve.errors import NotRunning, TooManyRequests, Unavailable
 from jupyter_modelserve.lab.handlers import ROUTES, ModelServeHandler
 from jupyter_modelserve.lab.proxy import PROXY_ROUTES
+from jupyter_modelserve.lab.snippets import SNIPPET_ROUTES
 from tests.lab.fakes import FakeInstance, Fetch, RecordingAuthorizer
 
 ALL = [("lab/status", "GET"), ("lab/start", "POST")]
@@ -124,7 +125,7 @@ def test_who_may_only_read_cannot_start(
 def test_no_handler_inherits_a_guarded_verb() -> None:
     """``authorized`` remembers its first caller, so a shared verb would share one handler's rule."""
     verbs = {"get", "post", "put", "patch", "delete", "head"}
-    for _, handler in [*ROUTES, *PROXY_ROUTES]:
+    for _, handler in [*ROUTES, *SNIPPET_ROUTES, *PROXY_ROUTES]:
         own = verbs & set(vars(handler))
         assert own, handler
         for verb in own:
@@ -135,6 +136,7 @@ def test_no_handler_inherits_a_guarded_verb() -> None:
 PROXIED = [
     ("api/v1/endpoints", "GET", "read"),
     ("api/v1/endpoints", "HEAD", "read"),
+    ("metrics", "GET", "read"),
     ("api/v1/endpoints/a", "PUT", "write"),
     ("api/v1/endpoints/a", "PATCH", "write"),
     ("api/v1/endpoints/a", "DELETE", "write"),
@@ -165,6 +167,6 @@ def test_each_proxied_verb_asks_for_its_own_right(
 
 def test_no_handler_of_ours_opens_itself_to_everybody() -> None:
     """``OPTIONS`` of Jupyter's own APIHandler alone is open: a browser asks by it before it may sign in."""
-    for _, handler in [*ROUTES, *PROXY_ROUTES]:
+    for _, handler in [*ROUTES, *SNIPPET_ROUTES, *PROXY_ROUTES]:
         verbs = (getattr(handler, name.lower()) for name in handler.SUPPORTED_METHODS if name != "OPTIONS")
         assert not [each for each in verbs if getattr(each, "__allow_unauthenticated", False)]

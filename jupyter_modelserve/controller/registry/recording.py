@@ -16,6 +16,7 @@ from jupyter_modelserve.controller.store.database import Database
 from jupyter_modelserve.errors import ModelServeError
 from jupyter_modelserve.settings import Paths
 
+READY = "READY"
 log = logging.getLogger(__name__)
 
 
@@ -39,8 +40,8 @@ class Recorder:
         for model, number in versions:
             known = models[model].versions if model in models else ()
             found = next((each for each in known if each.version == number), None)
-            if found is None:
-                continue
+            if found is None or found.status != READY:
+                continue  # one that is still being uploaded is looked at when it is finished
             try:
                 address = await self._database.run(files.artifact_address, found)
                 directory = files.local_directory(address, self._paths)

@@ -9,22 +9,27 @@ from typing import Any, Callable, Dict, Mapping, Optional
 
 from ..connection import Listener, Respond
 from ..wire import Request, Response, error_response, json_response
+from .changes import Changes
+from .launching import Launcher
 from .specs import WORKER_ID, BadSpec, read_spec
 from .worker import Worker
 
 _BODY_LIMIT = 1024 * 1024
 _DEFAULT_GRACE = 30.0
+_LONGEST_WAIT = 60.0
 
 
 class Control:
     """Holds the workers and answers the operations of the contract."""
 
-    def __init__(self, directory: str, replica: Mapping[str, Any]) -> None:
+    def __init__(self, directory: str, replica: Mapping[str, Any], launcher: Launcher) -> None:
         self._directory = directory
         self._replica = replica
         self._sockets = str(replica["sockets"])
         self._log_limit = int(replica.get("log_limit", 10 * 1024 * 1024))
         self._started_at = time.time()
+        self._launcher = launcher
+        self._changes = Changes()
         self._workers: Dict[str, Worker] = {}
         self._tasks: set[asyncio.Future[Any]] = set()
         self.stopped = asyncio.Event()
@@ -67,12 +72,17 @@ class Control:
         respond(response)
 
     async def _status(self, request: Request, _: str) -> Response:
-        workers = dict(self._workers)
-        counts = await asyncio.gather(*(worker.in_flight() for worker in workers.values()))
+        wait = _seconds(request, "wait", 0.0, _LONGEST_WAIT)
+        if wait and request.query.get("after") == str(self._changes.revision):
+            await self._changes.wait(wait)
+        revision, workers = self._changes.revision, dict(self._workers)
+        counts = [0] * len(workers)
+        if request.query.get("in_flight") != "no":
+            counts = await asyncio.gather(*(worker.in_flight() for worker in workers.values()))
         document = {
             "replica_id": self._replica["replica_id"], "nonce": self._replica["nonce"], "pid": os.getpid(),
-            "started_at": self._started_at,
-            "workers": {name: worker.status.document(count) for (name, worker), count in zip(workers.items(), counts)},
+            "started_at": self._started_at, "revision": revision, "start_method": self._launcher.method,
+            "workers": {name: worker.document(count) for (name, worker), count in zip(workers.items(), counts)},
         }  # fmt: skip
         return json_response(200, document)
 
@@ -87,7 +97,9 @@ class Control:
             what = "is being unloaded" if there.status.state == "UNLOADING" else "runs with another specification"
             return error_response(409, "RESOURCE_CONFLICT", "the worker %s %s" % (worker_id, what))
         key = str(self._replica["key"])
-        self._workers[worker_id] = Worker(worker_id, spec, self._directory, self._sockets, key, self._log_limit)
+        self._workers[worker_id] = Worker(
+            worker_id, spec, self._directory, self._sockets, key, self._log_limit, self._launcher, self._changes.note
+        )
         return json_response(202, {})
 
     async def _delete(self, request: Request, worker_id: str) -> Response:
@@ -95,7 +107,7 @@ class Control:
         if worker is None:
             return Response(204)
         if worker.status.state != "UNLOADING":
-            grace = _grace(request)
+            grace = _seconds(request, "grace", _DEFAULT_GRACE, 86400)
             self._spawn(self._forget(worker, grace))
             # Lets the task begin, so that the next status already shows it.
             await asyncio.sleep(0)
@@ -104,6 +116,7 @@ class Control:
     async def _forget(self, worker: Worker, grace: float) -> None:
         await worker.stop(grace)
         self._workers.pop(worker.id, None)
+        self._changes.note()
 
     async def _log(self, request: Request, worker_id: str) -> Response:
         worker = self._workers.get(worker_id)
@@ -116,7 +129,7 @@ class Control:
         return Response(200, lines.encode("utf-8"), "text/plain; charset=utf-8")
 
     async def _stop(self, request: Request, _: str) -> Response:
-        self._spawn(self.stop(_grace(request)))
+        self._spawn(self.stop(_seconds(request, "grace", _DEFAULT_GRACE, 86400)))
         return json_response(202, {})
 
     async def stop(self, grace: float) -> None:
@@ -125,11 +138,11 @@ class Control:
         self.stopped.set()
 
 
-def _grace(request: Request) -> float:
+def _seconds(request: Request, name: str, default: float, most: float) -> float:
     try:
-        grace = float(request.query.get("grace", _DEFAULT_GRACE))
+        seconds = float(request.query.get(name, default))
     except ValueError:
-        grace = -1.0
-    if not 0 <= grace <= 86400:
-        raise BadSpec("grace", "must be a number of seconds")
-    return grace
+        seconds = -1.0
+    if not 0 <= seconds <= most:
+        raise BadSpec(name, "must be a number of seconds up to %g" % most)
+    return seconds

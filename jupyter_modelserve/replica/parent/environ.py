@@ -37,3 +37,20 @@ def worker_environ(inherited: Mapping[str, str], wanted: Mapping[str, str]) -> D
     kept.update(_ALWAYS)
     kept.update(wanted)
     return kept
+
+
+_ONE_THREAD = (
+    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS",
+)  # fmt: skip
+
+
+def zygote_environ(inherited: Mapping[str, str]) -> Dict[str, str]:
+    """The variables of the zygote: a worker's, and nothing in it may start a thread, for only one survives a fork.
+
+    A worker gets its own variables back, and its number of threads, after the fork.
+    """
+    kept = worker_environ(inherited, dict.fromkeys(_ONE_THREAD, "1"))
+    # pyarrow's allocator would start a thread as soon as pandas is imported.
+    kept["JE_ARROW_MALLOC_CONF"] = "background_thread:false"
+    return kept

@@ -7,7 +7,7 @@ that a count that grew while the worker lived tells it from any other kill -9.
 from __future__ import annotations
 
 import re
-from typing import Dict, Optional
+from typing import Dict, List, Optional
 
 EXIT_HUNG = 75
 _Failure = Dict[str, str]
@@ -15,25 +15,28 @@ _Failure = Dict[str, str]
 
 def oom_kills() -> Optional[int]:
     """How many processes the kernel has killed for memory in our control group, else on this machine; None: unknown."""
-    for path in (_cgroup_events(), "/proc/vmstat"):
-        count = None if path is None else _counter(path)
+    for path in (*_cgroup_events(), "/proc/vmstat"):
+        count = _counter(path)
         if count is not None:
             return count
     return None
 
 
-def _cgroup_events() -> Optional[str]:
+def _cgroup_events() -> List[str]:
+    """Where our control group's counter may be: in a container its directory is mounted as the root of them all."""
     try:
         with open("/proc/self/cgroup", encoding="ascii", errors="replace") as stream:
             for line in stream:
                 number, controllers, path = line.rstrip("\n").split(":", 2)
                 if number == "0":
-                    return "/sys/fs/cgroup" + path.rstrip("/") + "/memory.events"
+                    places = (path.rstrip("/"), "")
+                    return ["/sys/fs/cgroup" + place + "/memory.events" for place in places]
                 if "memory" in controllers.split(","):
-                    return "/sys/fs/cgroup/memory" + path.rstrip("/") + "/memory.oom_control"
+                    places = (path.rstrip("/"), "")
+                    return ["/sys/fs/cgroup/memory" + place + "/memory.oom_control" for place in places]
     except (OSError, ValueError):
-        return None
-    return None
+        return []
+    return []
 
 
 def _counter(path: str) -> Optional[int]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import List, Optional
+from typing import List
 
 _KEPT = 3
 _TAIL_BYTES = 1024 * 1024
@@ -75,10 +75,17 @@ def _last_bytes(path: str) -> bytes:
         return b""
 
 
-async def pump(stream: Optional[asyncio.StreamReader], log: RotatingLog) -> None:
-    """Copy until the end of the stream."""
-    while stream is not None:
-        data = await stream.read(64 * 1024)
-        if not data:
-            return
-        log.write(data)
+async def pump(descriptor: int, log: RotatingLog) -> None:
+    """Copy from a pipe until its end; closes *descriptor*."""
+    reader = asyncio.StreamReader()
+    stream = os.fdopen(descriptor, "rb", buffering=0)
+    protocol = asyncio.StreamReaderProtocol(reader)
+    transport, _ = await asyncio.get_event_loop().connect_read_pipe(lambda: protocol, stream)
+    try:
+        while True:
+            data = await reader.read(64 * 1024)
+            if not data:
+                return
+            log.write(data)
+    finally:
+        transport.close()

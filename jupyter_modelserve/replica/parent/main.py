@@ -11,6 +11,10 @@ import subprocess
 from typing import Any, Dict, List
 
 from .control import Control
+from .launching import Launcher
+from .reaper import Reaper
+from .subreaper import become_subreaper
+from .zygote import Zygote
 
 _TERM_GRACE = 5.0
 
@@ -34,7 +38,13 @@ def main(arguments: List[str]) -> int:
 
 async def _serve(directory: str, replica: Dict[str, Any]) -> None:
     loop = asyncio.get_running_loop()
-    control = Control(directory, replica)
+    reaper = Reaper()
+    reaper.start()
+    # Only a subreaper is given the workers that the zygote forks.
+    forks = replica.get("start_method") != "spawn" and become_subreaper()
+    zygote = Zygote(directory, reaper) if forks else None
+    idle = float(replica.get("lane_idle", 60.0))
+    control = Control(directory, replica, Launcher(directory, str(replica["key"]), reaper, zygote, idle))
     os.makedirs(replica["sockets"], mode=0o700, exist_ok=True)
     address = os.path.join(replica["sockets"], "control.sock")
     if os.path.exists(address):
@@ -44,7 +54,11 @@ async def _serve(directory: str, replica: Dict[str, Any]) -> None:
         loop.add_signal_handler(number, lambda: asyncio.ensure_future(control.stop(_TERM_GRACE)))
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     _write_identity(directory)
+    if zygote is not None:
+        zygote.start()
     await control.stopped.wait()
+    if zygote is not None:
+        zygote.close()
     server.close()
     control.listener.drain()
     if os.path.exists(address):

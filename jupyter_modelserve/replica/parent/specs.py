@@ -19,7 +19,13 @@ _FIELDS: Dict[str, Tuple[Any, Any]] = {
     "body_limit": (int, 16 * 1024 * 1024),
     "json_depth": (int, 64),
     "environ": (dict, {}),
+    "concurrency": (int, 1),
+    "batching": (bool, None),
+    "batch_rows": (int, 1024),
+    "direct": (bool, True),
 }
+_OPTIONAL = frozenset({"batching"})
+"""Fields whose ``null`` means something of its own."""
 
 
 class BadSpec(Exception):
@@ -42,16 +48,22 @@ def read_spec(body: bytes) -> Dict[str, Any]:
         raise BadSpec("body", "is not JSON") from None
     if not isinstance(document, dict):
         raise BadSpec("body", "must be an object")
-    spec = {}
+    spec: Dict[str, Any] = {}
     for name, (kind, default) in _FIELDS.items():
         value = document.get(name, default)
-        if not isinstance(value, kind) or isinstance(value, bool):
+        if value is None and name in _OPTIONAL:
+            spec[name] = None
+            continue
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             raise BadSpec(name, "is missing" if value is None else "has the wrong type")
         if isinstance(value, _Number) and not 0 <= value < float("inf"):
             raise BadSpec(name, "must be a positive number")
         spec[name] = value
     if spec["unknown_columns"] not in ("warn", "refuse", "ignore"):
         raise BadSpec("unknown_columns", "must be warn, refuse or ignore")
+    for name in ("concurrency", "batch_rows"):
+        if spec[name] < 1:
+            raise BadSpec(name, "must be at least 1")
     if not all(isinstance(key, str) and isinstance(value, str) for key, value in spec["environ"].items()):
         raise BadSpec("environ", "must map names to text")
     return spec

@@ -6,7 +6,7 @@ Pure, so that it is tested without processes.
 from __future__ import annotations
 
 import time
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 STEADY = 60.0
 """Seconds that a version must be READY for its deaths to be forgotten."""
@@ -17,8 +17,16 @@ _PHASE_AT = {"LOADING": 1, "PROBING": 2, "READY": 3}
 class Status:
     """WorkerStatus of the contract, fed by what the worker reports. Times are seconds."""
 
-    def __init__(self, model: str, version: str, address: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        model: str,
+        version: str,
+        address: str,
+        clock: Callable[[], float] = time.monotonic,
+        concurrency: int = 1,
+    ) -> None:
         self._clock = clock
+        self._concurrency = concurrency
         self.model = model
         self.version = version
         self.address = address
@@ -37,6 +45,8 @@ class Status:
         self.failure: Optional[Dict[str, Any]] = None
         self.signature: Any = None
         self.loader = ""
+        self.batches = False
+        self.path: Optional[Dict[str, str]] = None
         self._marks: List[float] = [self._clock()]
 
     def died(self, in_a_row: int, reason: str) -> None:
@@ -59,6 +69,7 @@ class Status:
             self.signature, self.loader = line["signature"], str(line.get("loader", ""))
         if line.get("state") == "READY":
             self.verdict = str(line.get("verdict"))
+            self.batches, self.path = bool(line.get("batches", False)), line.get("path")
             self._marks.append(self._marks[-1])
         if line.get("state") != "FAILED":
             self.enter(str(line["state"]))
@@ -85,11 +96,17 @@ class Status:
             found.append({"name": PHASES[number], "seconds": round(end - begin, 4), "done": done})
         return found
 
-    def document(self, in_flight: int) -> Dict[str, Any]:
+    @property
+    def lanes(self) -> int:
+        """How many ordinary lanes may be used: one process suffices where requests are batched."""
+        return 1 if self.batches else self._concurrency
+
+    def document(self, in_flight: int, processes: Sequence[Dict[str, Any]] = (), large: bool = False) -> Dict[str, Any]:
         """WorkerStatus as JSON values."""
         return {
             "model": self.model, "version": self.version, "state": self.state, "verdict": self.verdict,
             "failure": self.failure, "address": self.address, "pid": self.pid, "restarts": self.restarts,
             "in_flight": in_flight, "since": self.since, "phases": self.phases(), "signature": self.signature,
-            "loader": self.loader, "crashes": self.crashes, "last_exit": self.last_exit,
+            "loader": self.loader, "crashes": self.crashes, "last_exit": self.last_exit, "lanes": self.lanes,
+            "batches": self.batches, "path": self.path, "large": large, "processes": list(processes),
         }  # fmt: skip

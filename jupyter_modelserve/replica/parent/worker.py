@@ -1,24 +1,26 @@
-"""One version's worker seen from the parent: start it, follow its reports, restart it after a crash, drain it."""
+"""One version seen from the parent: start it, follow its reports, restart it after a crash, drain it.
+
+Lane 0 decides what is said of the version; further lanes come and go (:mod:`.lanes`).
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import os
-import sys
 import time
-from typing import Any, Dict, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from .environ import worker_environ
 from .exits import explain_exit, oom_kills
-from .logs import RotatingLog, pump
+from .lanes import ExtraLane
+from .launching import Lane, Launcher, Order
+from .logs import RotatingLog
+from .process import Process
 from .status import STEADY, Status
 
 BACKOFF = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 """Seconds before each restart in a row; a version READY for :data:`STEADY` seconds begins anew."""
 _TAIL_LINES = 50
-_LINE_LIMIT = 64 * 1024 * 1024
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _STARTUP_FAILURE = {
     "cause": "start-up timed out",
     "hint": "raise startup_budget, or make loading faster; the log shows how far it came",
@@ -26,25 +28,42 @@ _STARTUP_FAILURE = {
 
 
 class Worker:
-    """Keeps one version loaded until :meth:`stop`."""
+    """Keeps one version loaded until :meth:`stop`; *changed* is called whenever its visible state did."""
 
     def __init__(
-        self, worker_id: str, spec: Dict[str, Any], directory: str, sockets: str, key: str, log_limit: int
+        self,
+        worker_id: str,
+        spec: Dict[str, Any],
+        directory: str,
+        sockets: str,
+        key: str,
+        log_limit: int,
+        launcher: Launcher,
+        changed: Callable[[], None],
     ) -> None:
         self.id = worker_id
         self.spec = spec
-        self._directory = directory
         self._key = key
-        self._socket = os.path.join(sockets, worker_id + ".sock")
+        self._sockets = sockets
+        self._launcher = launcher
+        self._changed = changed
         os.makedirs(os.path.join(directory, "logs"), mode=0o700, exist_ok=True)
         self.log = RotatingLog(os.path.join(directory, "logs", worker_id + ".log"), log_limit)
-        self.status = Status(str(spec["model"]), str(spec["version"]), "unix:" + self._socket)
-        self._process: Optional[asyncio.subprocess.Process] = None
+        self._socket = self._address(0)
+        self.status = Status(
+            str(spec["model"]), str(spec["version"]), "unix:" + self._socket, concurrency=int(spec["concurrency"])
+        )
+        self._process: Optional[Process] = None
+        self._lanes: List[ExtraLane] = []
+        self._leaving: List[asyncio.Future[None]] = []
         self._stopping = asyncio.Event()
         self._reported_failure: Optional[Dict[str, Any]] = None
         self._settled = asyncio.Event()
         self._ending: Optional[asyncio.Future[None]] = None
         self._task = asyncio.ensure_future(self._keep())
+
+    def _address(self, lane: Lane) -> str:
+        return os.path.join(self._sockets, "%s.sock" % self.id if lane == 0 else "%s-%s.sock" % (self.id, lane))
 
     async def _keep(self) -> None:
         in_a_row, served = 0, False
@@ -69,6 +88,7 @@ class Worker:
             self.status.restarts += 1
             self.status.died(in_a_row, reason)
             self.status.begin()
+            self._changed()
             try:
                 await asyncio.wait_for(self._stopping.wait(), pause)
                 return
@@ -78,107 +98,112 @@ class Worker:
     def _fail(self, failure: Dict[str, Any]) -> None:
         self.log.note("failed: %s: %s" % (failure["cause"], failure["message"]))
         self.status.fail(failure, self.log.tail(_TAIL_LINES + 1)[:-1])
+        self._changed()
 
     async def _one_life(self) -> int:
         """From start to end of one process; its exit code."""
         self._reported_failure = None
         self._settled = asyncio.Event()
         self.status.begin()
-        reading, writing = os.pipe()
+        self._changed()
         try:
-            process = await self._spawn(writing)
+            process = await self._launch()
         except OSError as error:
-            os.close(reading)
             message = "the interpreter cannot be started: %s" % error.strerror
             self._reported_failure = {"cause": "load failed", "message": message, "hint": "build the environment anew"}
             return 1
-        finally:
-            os.close(writing)
+        if process is None:
+            return 0
         self._process, self.status.pid = process, process.pid
+        self._changed()
         if self._stopping.is_set():
-            kill(process)
-        self._send(
-            {
-                "key": self._key,
-                "socket": self._socket,
-                "state_fd": writing,
-                "parent_pid": os.getpid(),
-                "spec": self._own_spec(),
-            }
-        )
-        pumping = asyncio.ensure_future(pump(process.stdout, self.log))
-        following = asyncio.ensure_future(self._follow(reading))
+            process.kill()
         budget = asyncio.ensure_future(self._enforce_budget(process))
-        code = await process.wait()
-        budget.cancel()
-        # A child of the model may hold the pipes open for ever; what is written has arrived long before.
-        await asyncio.wait([pumping, following], timeout=1.0)
-        for task in (pumping, following):
-            task.cancel()
-        self._process, self.status.pid = None, None
-        if os.path.exists(self._socket):
-            os.unlink(self._socket)
-        return code
-
-    def _own_spec(self) -> Dict[str, Any]:
-        return {name: value for name, value in self.spec.items() if name != "environ"}
-
-    async def _spawn(self, writing: int) -> asyncio.subprocess.Process:
-        # Relative files of a model land here, never in its own (hard-linked) files.
-        scratch = os.path.join(self._directory, "work", self.id)
-        os.makedirs(scratch, mode=0o700, exist_ok=True)
-        return await asyncio.create_subprocess_exec(
-            sys.executable, _PACKAGE, "worker", self._directory, self.id,
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-            pass_fds=(writing,), cwd=scratch, env=worker_environ(os.environ, self.spec["environ"]),
-        )  # fmt: skip
-
-    def _send(self, document: Dict[str, Any]) -> None:
-        if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.write((json.dumps(document) + "\n").encode("ascii"))
-
-    async def _follow(self, descriptor: int) -> None:
-        reader = asyncio.StreamReader(limit=_LINE_LIMIT)
-        loop = asyncio.get_event_loop()
-        stream = os.fdopen(descriptor, "rb", buffering=0)
-        transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), stream)
         try:
-            while True:
-                line = await reader.readline()
-                if not line:
-                    return
-                self._reported(json.loads(line))
+            return await process.follow(self.log, self._reported)
         finally:
-            transport.close()
+            budget.cancel()
+            self._process, self.status.pid = None, None
+            if os.path.exists(self._socket):
+                os.unlink(self._socket)
+
+    async def _launch(self) -> Optional[Process]:
+        """A process, or ``None`` when the version is to end before there is one (a zygote may still boot)."""
+        order = Order(self.id, 0, self.spec, self._socket)
+        starting = asyncio.ensure_future(self._launcher.start(order, self.log))
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not starting.done():
+            starting.cancel()
+            return None
+        return starting.result()
 
     def _reported(self, line: Dict[str, Any]) -> None:
         if line["state"] == "FAILED":
             self._reported_failure = line["failure"]
         if line["state"] in ("READY", "FAILED"):
             self._settled.set()
-        if not self._stopping.is_set():
-            self.status.report(line)
+        if self._stopping.is_set():
+            return
+        self.status.report(line)
+        if line["state"] == "READY":
+            self._have_lanes()
+        self._changed()
 
-    async def _enforce_budget(self, process: asyncio.subprocess.Process) -> None:
+    def _have_lanes(self) -> None:
+        """Listen for the lanes that the version may have; which, is known when lane 0 is READY."""
+        wanted: List[Lane] = [*range(1, self.status.lanes), "large"]
+        for lane in [lane for lane in self._lanes if lane.lane not in wanted]:
+            self._lanes.remove(lane)
+            self._leaving.append(asyncio.ensure_future(lane.stop(float(self.spec["timeout"]))))
+        there = {lane.lane for lane in self._lanes}
+        for name in wanted:
+            if name not in there:
+                order = Order(self.id, name, self.spec, self._address(name))
+                self._lanes.append(ExtraLane(order, self._launcher, self.log, self._changed))
+
+    def processes(self) -> List[Dict[str, Any]]:
+        """The processes that run, lane 0 first."""
+        found: List[Tuple[Lane, Process, str]] = []
+        if self._process is not None:
+            found.append((0, self._process, self.status.state))
+        found += [(lane.lane, lane.process, lane.process.state) for lane in self._lanes if lane.process]
+        return [
+            {"lane": lane, "pid": process.pid, "state": state, "start_method": process.method}
+            for lane, process, state in found
+        ]
+
+    def document(self, in_flight: int) -> Dict[str, Any]:
+        """WorkerStatus."""
+        large = any(lane.lane == "large" and lane.usable for lane in self._lanes)
+        return self.status.document(in_flight, self.processes(), large)
+
+    async def _enforce_budget(self, process: Process) -> None:
         seconds = float(self.spec["startup_budget"])
         try:
             await asyncio.wait_for(self._settled.wait(), seconds)
         except asyncio.TimeoutError:
             message = "the version was not ready within %g seconds" % seconds
             self._reported_failure = {**_STARTUP_FAILURE, "message": message}
-            kill(process)
+            process.kill()
 
     async def in_flight(self) -> int:
-        """Requests accepted and not answered; 0 when the worker does not answer in half a second."""
-        if self.status.state not in ("READY", "UNLOADING") or self._process is None:
-            return 0
+        """Requests accepted and not answered; a process that does not answer in half a second counts 0."""
+        asked = []
+        if self.status.state in ("READY", "UNLOADING") and self._process is not None:
+            asked.append(self._socket)
+        asked += [self._address(lane.lane) for lane in self._lanes if lane.process and lane.process.state == "READY"]
+        return sum(await asyncio.gather(*(self._count(address) for address in asked)))
+
+    async def _count(self, address: str) -> int:
         try:
-            return await asyncio.wait_for(self._ask(), 0.5)
+            return await asyncio.wait_for(self._ask(address), 0.5)
         except (OSError, ValueError, KeyError, asyncio.TimeoutError, asyncio.IncompleteReadError):
             return 0
 
-    async def _ask(self) -> int:
-        reader, writer = await asyncio.open_unix_connection(self._socket)
+    async def _ask(self, address: str) -> int:
+        reader, writer = await asyncio.open_unix_connection(address)
         try:
             head = "GET /ping HTTP/1.1\r\nconnection: close\r\nx-modelserve-key: %s\r\n\r\n" % self._key
             writer.write(head.encode("latin-1"))
@@ -188,7 +213,7 @@ class Worker:
             writer.close()
 
     async def stop(self, grace: float) -> None:
-        """Drain for *grace* seconds, end the process and let go of the log; a second call joins the first."""
+        """Drain for *grace* seconds, end the processes and let go of the log; a second call joins the first."""
         if self._ending is None:
             self._ending = asyncio.ensure_future(self._end(grace))
             self._stopping.set()
@@ -197,20 +222,15 @@ class Worker:
     async def _end(self, grace: float) -> None:
         was_ready = self.status.state == "READY"
         self.status.enter("UNLOADING")
+        self._changed()
         process = self._process
+        lanes = [asyncio.ensure_future(lane.stop(grace if was_ready else 0.0)) for lane in self._lanes]
         if process is not None:
             if was_ready and grace > 0:
-                self._send({"drain": grace})
+                process.send({"drain": grace})
                 await asyncio.wait([self._task], timeout=grace + 2.0)
             if self._process is not None:
-                kill(process)
-        await asyncio.wait([self._task], timeout=10.0)
+                process.kill()
+        await asyncio.wait([self._task, *lanes, *self._leaving], timeout=grace + 10.0)
+        self._lanes = []
         self.log.close()
-
-
-def kill(process: asyncio.subprocess.Process) -> None:
-    """End a process that may have ended already."""
-    try:
-        process.kill()
-    except ProcessLookupError:
-        return

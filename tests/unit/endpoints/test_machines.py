@@ -21,7 +21,9 @@ from jupyter_modelserve.controller.endpoints.status import version_state
 from jupyter_modelserve.controller.endpoints.view import Key
 from jupyter_modelserve.controller.engines.base import ReplicaSpec
 from jupyter_modelserve.controller.engines.process import ProcessEngine
+from jupyter_modelserve.replica.parent import launching
 from jupyter_modelserve.replica.parent import worker as parent_worker
+from jupyter_modelserve.replica.parent.reaper import Reaper
 from jupyter_modelserve.replica.parent.status import Status
 from jupyter_modelserve.settings import Paths
 from jupyter_modelserve.types import ReplicaState, VersionState
@@ -148,10 +150,14 @@ async def test_a_workers_state_moves_by_the_table(
     """The parent's own supervision of a real process that loads, crashes or fails as told."""
     program = tmp_path / "program.py"
     program.write_text(WORKER_PROGRAM, encoding="utf-8")
-    monkeypatch.setattr(parent_worker, "_PACKAGE", str(program))
+    monkeypatch.setattr(launching, "_PACKAGE", str(program))
     monkeypatch.setattr(parent_worker, "Status", WatchedStatus)
     spec = {"model": "iris", "version": "1", "environ": {}, "startup_budget": 30.0, "plan": plan}
-    worker = parent_worker.Worker("w", spec, str(tmp_path), str(tmp_path), "key", 10_000)
+    spec |= {"concurrency": 1, "timeout": 5.0}
+    reaper = Reaper()
+    reaper.start()
+    launcher = launching.Launcher(str(tmp_path), "key", reaper, None)
+    worker = parent_worker.Worker("w", spec, str(tmp_path), str(tmp_path), "key", 10_000, launcher, lambda: None)
     status = worker.status
     assert isinstance(status, WatchedStatus)
     deadline = time.monotonic() + 30
@@ -159,6 +165,7 @@ async def test_a_workers_state_moves_by_the_table(
         assert time.monotonic() < deadline, status.trail
         await asyncio.sleep(0.01)
     await worker.stop(5.0)
+    asyncio.get_running_loop().remove_signal_handler(signal.SIGCHLD)
     trail = [VersionState(each) for each in status.trail]
     changes = [(old, new) for old, new in itertools.pairwise(trail) if old is not new]
     assert (VersionState(last), VersionState.UNLOADING) in changes

@@ -282,12 +282,18 @@ def test_a_version_that_fails_after_it_answered_is_rolled_back_by_itself() -> No
     assert sorted(world.workers) == ["r0.w-iris-1"]
     status = derive(moved, world.observe(), {}, "http://h")
     assert (status.service, status.update) == (ServiceState.READY, UpdateState.UPDATE_FAILED)
-    assert "version 2 failed after it had answered as Champion; version 1 answers again" in status.update_message
+    reason = (
+        "version 2 failed after it had answered as Champion (load failed: it does not load); version 1 answers again"
+    )
+    assert reason in status.update_message
+    (shown,) = [each for each in status.versions if each.version == "2"]
+    assert (shown.state, shown.entity, shown.failure) == (VersionState.FAILED, "e", BROKEN)
     world.settle(moved)
     assert world.routed.labels[CHAMPION] == ("iris", "1"), "it does not go back and forth"
     world.settle(desired(model(*versions, aliases={"Champion": "3"}), follow))
     assert world.routed.labels[CHAMPION] == ("iris", "3")
     assert not world.routed.refused
+    assert not world.routed.reasons
 
 
 def test_without_a_version_before_there_is_nothing_to_roll_back_to() -> None:

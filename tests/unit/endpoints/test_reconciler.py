@@ -14,10 +14,10 @@ import pytest
 from jupyter_modelserve.controller.endpoints import backoff
 from jupyter_modelserve.controller.endpoints.effects import Effects
 from jupyter_modelserve.controller.endpoints.observation import Observer
-from jupyter_modelserve.controller.endpoints.preparation import PreparationFailed
+from jupyter_modelserve.controller.endpoints.preparation import PreparationFailed, Wish
 from jupyter_modelserve.controller.endpoints.publication import Publication
 from jupyter_modelserve.controller.endpoints.reconciler import EndpointReconciler, Parts
-from jupyter_modelserve.controller.endpoints.view import Desired, Key, Prepared
+from jupyter_modelserve.controller.endpoints.view import Desired, Key, LabelKind, Prepared
 from jupyter_modelserve.controller.engines.base import EngineRejected, EngineUnavailable
 from jupyter_modelserve.controller.replicas import ReplicaStatus, WorkerStatus
 from jupyter_modelserve.controller.store.database import Database
@@ -37,8 +37,9 @@ from jupyter_modelserve.types import (
     VersionState,
 )
 from tests.support.fake_engine import FakeEngine
-from tests.unit.endpoints.world import desired, model, version
+from tests.unit.endpoints.world import desired, entity, model, version
 
+CHAMPION = ("iris", LabelKind.ALIAS, "Champion")
 ENVIRONMENT = Environment("env", EnvironmentKind.BORROWED, sys.executable, "3.11")
 
 
@@ -94,7 +95,7 @@ class FakePreparer:
         return self.valid
 
     async def prepare(
-        self, endpoint: str, found: ModelVersion, settings_key: str, replicas: int, progress: Any
+        self, endpoint: str, found: ModelVersion, settings_key: str, replicas: int, progress: Any, wish: Wish
     ) -> Prepared:
         self.calls += 1
         self.asked.append(replicas)
@@ -311,6 +312,43 @@ async def test_an_environment_that_changed_is_resolved_again_before_anything_sta
     bench.preparer.valid = True
     await bench.passes()
     assert tracks(bench) == (ServiceState.READY, UpdateState.NOT_UPDATING)
+
+
+def following(champion: str, generation: int = 1) -> Desired:
+    found = model(version(1), version(2), aliases={"Champion": champion})
+    return desired(found, entity(SelectorKind.ALIAS, "Champion"), generation=generation)
+
+
+@pytest.mark.req("REQ-131")
+async def test_a_roll_back_says_why_with_exit_code_hint_and_last_lines(bench: Bench) -> None:
+    bench.want = following("1")
+    await bench.passes()
+    bench.want = following("2")
+    await bench.passes()
+    assert bench.publication.routed("iris").labels[CHAMPION] == ("iris", "2")
+    died = replace(bench.replica.workers["w2"], state=VersionState.LOADING, crashes=1, last_exit="exit code 3")
+    bench.replica.workers["w2"] = died
+    await bench.passes()
+    status = bench.reconciler.status
+    assert status.update is UpdateState.UPDATE_FAILED
+    assert "(crashed: exit code 3); version 1 answers again" in status.update_message
+    failure = next(each.failure for each in status.versions if each.version == "2")
+    assert failure is not None
+    assert (failure.cause, failure.log_tail) == (Cause.CRASHED, ("log of w2",))
+    assert failure.hint
+    again = Publication("i", bench.publication._database)
+    await again.load(["iris"])
+    assert again.routed("iris").reasons == {CHAMPION: failure}, "a new controller still knows it"
+
+
+async def test_names_that_no_longer_matter_are_not_kept(bench: Bench) -> None:
+    for number in range(20):
+        aliases = {f"a{number}": "1"}
+        for champion in ("1", "2"):
+            found = model(version(1), version(2), aliases={**aliases, f"a{number}": champion})
+            bench.want = desired(found, entity(SelectorKind.ALIAS, f"a{number}"), generation=number + 1)
+            await bench.passes(6)
+    assert len(bench.reconciler._moved) <= 1
 
 
 async def test_what_served_once_is_tried_again_whatever_failed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -196,3 +196,20 @@ def test_an_alias_that_is_gone_is_a_failure_and_an_empty_stage_is_waiting() -> N
     assert derive(gone, world.observe(), {}, "http://h").service is ServiceState.FAILED
     empty = desired(model(version(1)), entity(SelectorKind.STAGE, "Staging"))
     assert derive(empty, world.observe(), {}, "http://h").service is ServiceState.PENDING
+
+
+@pytest.mark.req("REQ-001")
+def test_an_endpoint_answers_with_the_old_name_until_the_new_one_is_loaded() -> None:
+    world = World()
+    world.settle(desired(model(version(1))))
+    renamed = desired(model(version(1, model="flowers"), name="flowers"), entity(SelectorKind.ACTIVE, model="flowers"))
+    for _ in range(12):
+        world.step(renamed)
+        table = routes_of(world, renamed)
+        (shown,) = table.endpoints["iris"]
+        assert shown.version is not None
+        assert table.models[shown.model].versions[shown.version].targets, "it can be scored all the time"
+        world.progress()
+        world.acknowledged = world.number
+    assert shown.model == "flowers"
+    assert "iris" not in table.models
