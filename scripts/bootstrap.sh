@@ -6,6 +6,9 @@
 #   bootstrap.sh node           Node.js >= 20 for the venv when the system has none
 #   bootstrap.sh browser        Chromium for the browser tests
 #   bootstrap.sh curl           curl for the end-to-end tests
+#   bootstrap.sh docker         a Docker engine (started when none answers) and a base image for its tests
+#   bootstrap.sh wrk            wrk, the load generator of the benchmarks
+#   bootstrap.sh peer NAME REQ  build/peers/NAME: an environment of its own for one server that we compare with
 set -euo pipefail
 cd "$(dirname "$0")/.."
 VENV=${VENV:-.venv}
@@ -109,6 +112,91 @@ do_browser() {
 # The samples of the source texts are run as they are printed, with curl.
 do_curl() {
   command -v curl >/dev/null 2>&1 || apt_install curl || fail "the end-to-end tests need curl"
+}
+
+# The benchmarks have a generator of their own for where there is none.
+do_wrk() {
+  command -v wrk >/dev/null 2>&1 || apt_install wrk || say "no wrk: the benchmarks use their own load generator, which costs more"
+}
+
+# Without our constraints: a peer brings the versions that it wants; at low priority, because somebody may be measuring.
+do_peer() {
+  local home=build/peers/$1
+  shift
+  export_pip_settings
+  [ -x "$home/bin/python" ] || "$UV" venv --quiet --python "$VENV/bin/python" "$home"
+  nice -n 19 "$UV" pip install --quiet --python "$home/bin/python" "$@"
+}
+
+# A Docker engine with a Python base image, for the tests of the Docker engine. An engine that answers is used as it is and
+# never touched; one that was started here is left running, because other runs may use it by now (a machine of
+# continuous integration is thrown away).
+DOCKER_STATE=${DOCKER_STATE:-/var/tmp/modelserve-docker}
+BASE_IMAGE=modelserve-base
+
+docker_answers() { curl --silent --fail --max-time 5 --unix-socket /var/run/docker.sock http://docker/_ping >/dev/null 2>&1; }
+
+do_docker() {
+  do_curl
+  docker_answers || start_docker || {
+    [ "${CI:-}" != true ] || fail "the Docker tests need an engine and none can be started here"
+    say "no Docker engine: its tests will be skipped"
+    return
+  }
+  make_base_image || {
+    [ "${CI:-}" != true ] || fail "the Docker tests need a base image and none can be made here"
+    say "no Docker base image: its tests will be skipped"
+    return
+  }
+  make_old_base_image || say "no base image with Python 3.8: its test will be skipped"
+}
+
+start_docker() {
+  [ "$(id -u)" = 0 ] || return 1
+  command -v dockerd >/dev/null 2>&1 && command -v iptables >/dev/null 2>&1 || apt_install docker.io iptables || return 1
+  say "starting a Docker engine (log: $DOCKER_STATE/dockerd.log)"
+  mkdir -p "$DOCKER_STATE"
+  # In a session of its own, so that the end of make does not end it. A pid file of an engine that was killed would
+  # keep a new one from starting when the number is in use again.
+  setsid nohup dockerd >"$DOCKER_STATE/dockerd.log" 2>&1 </dev/null &
+  for _ in $(seq 60); do
+    docker_answers && return
+    sleep 0.5
+  done
+  tail -n 5 "$DOCKER_STATE/dockerd.log" >&2
+  return 1
+}
+
+# No registry is needed: the base is made from Debian's own packages, as python:X.Y-slim is.
+make_base_image() {
+  docker image inspect "$BASE_IMAGE:3.11" >/dev/null 2>&1 && return
+  [ "$(id -u)" = 0 ] || return 1
+  command -v debootstrap >/dev/null 2>&1 || apt_install debootstrap || return 1
+  say "making the base image $BASE_IMAGE:3.11 (about 40 s)"
+  local root
+  root=$(mktemp -d /var/tmp/modelserve-base.XXXXXX)
+  if debootstrap --variant=minbase --include=python3,ca-certificates bookworm "$root" >"$DOCKER_STATE.debootstrap.log" 2>&1; then
+    rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/*
+    tar -C "$root" -c . | docker import -c 'CMD ["python3"]' - "$BASE_IMAGE:3.11" >/dev/null
+  fi
+  rm -rf "$root"
+  docker image inspect "$BASE_IMAGE:3.11" >/dev/null 2>&1
+}
+
+# Debian's Python is new; an old one, for models that were logged years ago, comes from pyenv where that has one.
+make_old_base_image() {
+  docker image inspect "$BASE_IMAGE:3.8" >/dev/null 2>&1 && return
+  local old
+  old=$(ls -d "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.8.* 2>/dev/null | head -n 1)
+  [ -n "$old" ] || return 1
+  say "making the base image $BASE_IMAGE:3.8 from $old"
+  # Elsewhere than in a home, which only its owner may enter.
+  cat >"$DOCKER_STATE.Dockerfile" <<END
+FROM $BASE_IMAGE:3.11
+COPY . /opt/python
+RUN ln -sf /opt/python/bin/python3.8 /usr/local/bin/python3 && echo /opt/python/lib >/etc/ld.so.conf.d/python.conf && ldconfig
+END
+  DOCKER_BUILDKIT=0 docker build --quiet --tag "$BASE_IMAGE:3.8" --file "$DOCKER_STATE.Dockerfile" "$old" >/dev/null 2>&1
 }
 
 do_lock() {

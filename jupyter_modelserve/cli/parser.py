@@ -24,6 +24,7 @@ def build() -> argparse.ArgumentParser:
         commands.add_parser("doctor", help="look for problems", description="Look for problems and say what to do.")
     )
     _token(commands.add_parser("token", help="show and manage tokens", description="Show and manage tokens."))
+    _image(commands.add_parser("image", help="take a model out as an image", description="Take a model out."))
     return parser
 
 
@@ -85,6 +86,26 @@ def _token(parser: argparse.ArgumentParser) -> None:
     )
     revoke.add_argument("id", help="the token's id, from `token list`")
     revoke.set_defaults(run=_lazily("token", "revoke"))
+
+
+def _image(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    export = commands.add_parser(
+        "export",
+        help="make a self-contained image (needs Docker)",
+        description="Make an image that answers /ping and /invocations on port 8080 wherever it runs.",
+    )
+    export.add_argument("model", help="iris/2 or iris@Champion")
+    export.add_argument("--tag", help="name of the image; the model and its version if left out")
+    export.set_defaults(run=_lazily("image", "export"))
+    written = commands.add_parser(
+        "dockerfile",
+        help="write a Dockerfile with all that it needs",
+        description="Write a directory for `docker build`: Dockerfile, requirements, model and server.",
+    )
+    written.add_argument("model", help="iris/2 or iris@Champion")
+    written.add_argument("directory", help="a directory that does not exist yet")
+    written.set_defaults(run=_lazily("image", "dockerfile"))
 
 
 def duration(text: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -95,6 +96,9 @@ class FakeEngine:
     async def logs(self, replica: str, tail: int) -> AsyncIterator[str]:
         for line in self.printed.get(replica, [])[-tail:]:
             yield line
+
+    async def changed(self) -> None:
+        await asyncio.Event().wait()
 
     async def close(self) -> None:
         self.closed = True

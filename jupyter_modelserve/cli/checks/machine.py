@@ -1,10 +1,9 @@
-"""Checks of the machine: daemons, port, uv, Python interpreters, Docker."""
+"""Checks of the machine: daemons, port, uv, Python interpreters."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Final
@@ -14,8 +13,6 @@ from jupyter_modelserve.cli.checks.finding import Finding, Level
 from jupyter_modelserve.launcher import identity, private
 from jupyter_modelserve.settings import Paths, Settings
 
-_DOCKER_SOCKET: Final = Path("/var/run/docker.sock")
-_DOCKER_TIMEOUT_S: Final = 3.0
 _MINORS: Final = range(8, 15)
 
 
@@ -73,24 +70,3 @@ def interpreters(paths: Paths) -> Finding:
     on_path = [name for minor in _MINORS if shutil.which(name := f"python3.{minor}")]
     own = f"{sys.version_info.major}.{sys.version_info.minor} (ours)"
     return Finding(Level.OK, "interpreters", ", ".join([own, *on_path, *named]))
-
-
-def docker(_: Paths) -> Finding:
-    """Informational: nothing needs Docker."""
-    if not shutil.which("docker"):
-        if _DOCKER_SOCKET.exists() and private.request(_DOCKER_SOCKET, "GET", "/_ping") is not None:
-            return Finding(Level.OK, "docker", "an engine answers (not needed)")
-        return Finding(Level.OK, "docker", "not installed (not needed)")
-    try:
-        done = subprocess.run(
-            ["docker", "version", "--format", "{{.Server.Version}}"],
-            capture_output=True,
-            text=True,
-            timeout=_DOCKER_TIMEOUT_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return Finding(Level.OK, "docker", "installed, but its engine does not answer (not needed)")
-    if done.returncode:
-        return Finding(Level.OK, "docker", "installed, but its engine does not answer (not needed)")
-    return Finding(Level.OK, "docker", f"engine {done.stdout.strip()} answers (not needed)")

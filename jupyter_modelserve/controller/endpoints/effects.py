@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ class Effects:
             environment_key=prepared.environment.key,
             interpreter=prepared.environment.interpreter,
             log_limit=self._settings.log_limit,
+            image=prepared.environment.image,
+            compute=prepared.compute,
         )
         await self._engine.ensure(spec)
 
@@ -49,6 +52,10 @@ class Effects:
         client = observer.client(replica)
         directory = await self._engine.push(replica, prepared.worker, Path(prepared.directory), prepared.digest)
         await client.put_worker(prepared.worker, self._worker_spec(key, directory, spec))
+
+    def settings_key(self, spec: EndpointSpec) -> str:
+        """Everything that the versions of an endpoint are started with; when it changes, so do their workers."""
+        return json.dumps(self._worker_spec(("", ""), "", spec), sort_keys=True)
 
     async def unload(self, observer: Observer, worker: str, replica: str) -> None:
         """Drain a worker and end it. Its files stay until it is gone (:meth:`sweep`)."""
@@ -78,5 +85,8 @@ class Effects:
             "startup_budget": settings.startup_budget,
             "body_limit": settings.body_limit,
             "json_depth": settings.json_depth,
+            "direct": settings.direct,
+            "batching": {"on": True, "off": False}.get(settings.batching),
+            "concurrency": max((each.workload_size.concurrency for each in spec.entities), default=1),
             "environ": {},
         }

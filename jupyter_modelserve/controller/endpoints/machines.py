@@ -73,11 +73,12 @@ VERSION: Final[Mapping[V, frozenset[V]]] = {
     V.STARTING: frozenset({V.PENDING, V.BUILDING, V.LOADING, V.FAILED}),
     V.LOADING: WORKER[V.LOADING] | _REPLICA_LOST,
     V.PROBING: WORKER[V.PROBING] | _REPLICA_LOST,
-    V.READY: WORKER[V.READY] | _REPLICA_LOST,
+    V.READY: WORKER[V.READY] | _REPLICA_LOST | {V.PROBING},
     V.FAILED: WORKER[V.FAILED] | _REPLICA_LOST | {V.LOADING},
     V.UNLOADING: WORKER[V.UNLOADING] | _REPLICA_LOST | {V.LOADING},
 }
-"""A version as the API shows it: from the registry to its worker, with adoption and lost replicas."""
+"""A version as the API shows it: from the registry to its worker, with adoption and lost replicas. In several replicas
+it is what it is in the one that is furthest: READY in one that dies, PROBING in the next."""
 
 
 def reachable(table: Mapping[S, frozenset[S]], start: S) -> frozenset[S]:

@@ -17,10 +17,11 @@ from jupyter_modelserve.controller.endpoints.selection import explain_nothing, v
 from jupyter_modelserve.controller.endpoints.specification import complete
 from jupyter_modelserve.controller.endpoints.view import Desired, Key
 from jupyter_modelserve.controller.engines.base import Capabilities, Engine
-from jupyter_modelserve.controller.registry import reader
+from jupyter_modelserve.controller.registry import reader, renames
 from jupyter_modelserve.controller.signals import Signal
 from jupyter_modelserve.controller.store import endpoints as store
 from jupyter_modelserve.controller.store import events
+from jupyter_modelserve.controller.store.audit import Actor
 from jupyter_modelserve.controller.store.database import Database
 from jupyter_modelserve.controller.store.endpoints import StoredEndpoint
 from jupyter_modelserve.errors import NotFound
@@ -60,6 +61,8 @@ class Endpoints:
 
     async def start(self) -> None:
         """Take up every stored endpoint: start-up is recovery, there is no other path."""
+        await self._database.run(renames.begin)
+        await self._database.run(renames.follow)
         stored = await self._database.run(store.listing)
         await self._publication.load(each.spec.name for each in stored)
         for each in stored:
@@ -94,7 +97,7 @@ class Endpoints:
             if any(worker in workers for group in routed for worker in group):
                 each.wake()
 
-    async def put(self, spec: EndpointSpec, principal: str) -> Endpoint:
+    async def put(self, spec: EndpointSpec, principal: str, actor: Actor | None = None) -> Endpoint:
         """Create or change an endpoint; asking again after a failure is another attempt.
 
         Raises:
@@ -108,7 +111,7 @@ class Endpoints:
         serving = before is not None and any(each.serving for each in before.status.versions)
         await reader.when_ready(lambda: self._database.run(_check_exists, spec, serving), self._settings.hold)
         retry = before is not None and before.status.update is UpdateState.UPDATE_FAILED
-        stored = await self._database.run(store.put, spec, principal, retry)
+        stored = await self._database.run(_put, spec, principal, retry, actor)
         reconciler = self._take_up(spec.name)
         if reconciler.status.observed_generation != stored.generation:
             reconciler.wake()
@@ -122,9 +125,9 @@ class Endpoints:
         """Every endpoint, by name."""
         return tuple(self._show(each) for each in await self._database.run(store.listing))
 
-    async def delete(self, name: str) -> Endpoint:
+    async def delete(self, name: str, principal: str, actor: Actor | None = None) -> Endpoint:
         """End an endpoint: its routes first, then its replicas. Raises NotFound."""
-        stored = await self._database.run(store.mark_deleting, name)
+        stored = await self._database.run(_delete, name, principal, actor)
         self._take_up(name).wake()
         return self._show(stored)
 
@@ -167,7 +170,11 @@ class Endpoints:
         reconciler.changed.notify()
 
     async def _read(self, name: str) -> Desired | None:
-        return await self._database.run(_read_desired, name)
+        found, renamed = await self._database.run(_read_desired, name)
+        if renamed is not None:
+            await self._publication.rename(renamed)
+            self.wake_all()
+        return found
 
     def _emitter(self, name: str) -> EventSink:
         async def emit(kind: str, message: str, key: Key | None, data: dict[str, object]) -> None:
@@ -198,23 +205,64 @@ def _honest(status: EndpointStatus, generation: int) -> EndpointStatus:
     return replace(status, update=UpdateState.IN_PROGRESS, update_message="the change was accepted")
 
 
-def _read_desired(connection: Connection, name: str) -> Desired | None:
-    try:
-        stored = store.get(connection, name)
-    except NotFound:
-        return None
-    models = reader.read_models(connection, (entity.model for entity in stored.spec.entities))
-    return Desired(stored.spec, stored.generation, stored.deleting, models)
+def _read_desired(connection: Connection, name: str) -> tuple[Desired | None, dict[str, str] | None]:
+    """The endpoint read against the registry, and the old names of models when they changed.
+
+    What was renamed is looked at last: a model that is missing because it has another name now must not be taken for
+    one that is gone.
+    """
+    renamed: dict[str, str] | None = None
+    while True:
+        try:
+            stored = store.get(connection, name)
+        except NotFound:
+            return None, renamed
+        models = reader.read_models(connection, (entity.model for entity in stored.spec.entities))
+        found = renames.follow(connection)
+        renamed = renamed if found is None else found
+        if found is None:
+            return Desired(stored.spec, stored.generation, stored.deleting, models), renamed
+
+
+def _put(
+    connection: Connection, spec: EndpointSpec, principal: str, retry: bool, actor: Actor | None = None
+) -> StoredEndpoint:
+    """Store *spec*; what was renamed before concerns what is stored already, not what is asked for now."""
+    while renames.follow(connection) is not None:
+        continue
+    before = next((each.generation for each in store.listing(connection) if each.spec.name == spec.name), 0)
+    stored = store.put(connection, spec, principal, retry, actor)
+    if stored.generation != before:
+        what = "changed" if before else "created"
+        data = {"by": principal, "generation": stored.generation}
+        events.append(connection, spec.name, "request", f"{principal} {what} the endpoint", data=data)
+    return stored
+
+
+def _delete(connection: Connection, name: str, principal: str, actor: Actor | None = None) -> StoredEndpoint:
+    before = store.get(connection, name)
+    stored = store.mark_deleting(connection, name, actor or Actor(principal))
+    if not before.deleting:
+        data = {"by": principal, "generation": stored.generation}
+        events.append(connection, name, "request", f"{principal} removed the endpoint", data=data)
+    return stored
 
 
 def _check_exists(connection: Connection, spec: EndpointSpec, serving: bool) -> None:
     models = reader.read_models(connection, (entity.model for entity in spec.entities))
+    # A stage may be empty beside another one that serves (REQ-182); only nothing at all would be a gap.
+    serving = serving and not any(versions(models.get(each.model), each.selector) for each in spec.entities)
     for entity in spec.entities:
         model = models.get(entity.model)
         must = serving or entity.selector.kind in {SelectorKind.ALIAS, SelectorKind.VERSION}
         if model is None or (must and not versions(model, entity.selector)):
-            similar = "" if model else _similar(connection, entity.model)
+            similar = "" if model else _now_called(connection, entity.model)
             raise NotFound(explain_nothing(entity, model) + similar, details={"model": entity.model})
+
+
+def _now_called(connection: Connection, wanted: str) -> str:
+    name = renames.known(connection).get(wanted)
+    return f"; it was renamed to {name}" if name else _similar(connection, wanted)
 
 
 def _similar(connection: Connection, wanted: str) -> str:

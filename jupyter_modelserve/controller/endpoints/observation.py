@@ -6,13 +6,18 @@ gone (architecture §5).
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from jupyter_modelserve.controller.endpoints.view import CRASH_LOOP, GONE, Worker, place
-from jupyter_modelserve.controller.engines.base import Engine, EngineUnavailable, ObservedReplica
+from jupyter_modelserve.controller.engines.base import Engine, EngineError, EngineUnavailable, ObservedReplica
 from jupyter_modelserve.controller.replicas import ReplicaClient, ReplicaStatus, WorkerStatus
 from jupyter_modelserve.types import Cause, Failure, ReplicaState, VersionState
+
+WATCH_WAIT = 30.0
+"""Seconds for which a parent is asked to say nothing when nothing changes."""
+WATCH_PAUSE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,19 @@ class Observer:
         self._connect = connect
         self._clients: dict[tuple[str, str], ReplicaClient] = {}
         self._last = Sight(known=False)
+        self._heard: Callable[[], None] | None = None
+        self._watches: dict[tuple[str, str], asyncio.Task[None]] = {}
+
+    def watch(self, heard: Callable[[], None]) -> None:
+        """From now on call *heard* as soon as a parent says that something changed, or does not answer any more."""
+        self._heard = heard
+
+    def hears(self, sight: Sight) -> bool:
+        """Whether every change of the replicas in *sight* will be heard of."""
+        return bool(sight.replicas) and all(
+            (each.control, each.key) in self._watches and each.state is ReplicaState.READY
+            for each in sight.replicas.values()
+        )
 
     async def look(self) -> Sight:
         """Everything of the endpoint, as far as it can be seen."""
@@ -48,7 +66,10 @@ class Observer:
         for replica in replicas.values():
             workers |= await self._workers(replica)
         await self._forget(replicas)
-        self._last = Sight(True, replicas, workers)
+        # Who has never been heard of says nothing about what runs: an engine away, a parent that does not answer.
+        silent = [each.id for each in replicas.values() if each.state is ReplicaState.UNKNOWN]
+        known = all(any(worker.replica == each for worker in workers.values()) for each in silent)
+        self._last = Sight(known, replicas, workers)
         return self._last
 
     def client(self, replica: str) -> ReplicaClient:
@@ -79,12 +100,30 @@ class Observer:
         if key not in self._clients:
             self._clients[key] = self._connect(*key)
         try:
-            return read(replica, await self._clients[key].status())
+            status = await self._clients[key].status()
         except EngineUnavailable:
             return before
+        if self._heard is not None and key not in self._watches:
+            self._watches[key] = asyncio.create_task(self._listen(self._clients[key], status.revision, self._heard))
+        return read(replica, status)
+
+    async def _listen(self, client: ReplicaClient, revision: int, heard: Callable[[], None]) -> None:
+        while True:
+            try:
+                found = (await client.changed(revision, WATCH_WAIT)).revision
+            except EngineError:
+                # Whether it is gone is the engine's word; the next look hears it.
+                heard()
+                await asyncio.sleep(WATCH_PAUSE)
+                continue
+            if found != revision:
+                revision = found
+                heard()
 
     async def _forget(self, replicas: dict[str, ObservedReplica]) -> None:
         kept = {(each.control, each.key) for each in replicas.values()}
+        for key in [key for key in self._watches if key not in kept]:
+            self._watches.pop(key).cancel()
         for key in [key for key in self._clients if key not in kept]:
             await self._clients.pop(key).close()
 
@@ -112,8 +151,12 @@ def read(replica: ObservedReplica, status: ReplicaStatus) -> dict[str, Worker]:
             failure=each.failure or _looping(each),
             restarts=each.restarts,
             crashes=each.crashes,
+            last_exit=each.last_exit,
             in_flight=each.in_flight,
             phases=each.phases,
+            lanes=each.lanes,
+            large=each.large,
+            batches=each.batches,
         )
         for name, each in status.workers.items()
     }

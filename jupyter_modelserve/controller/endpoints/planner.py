@@ -26,7 +26,7 @@ from jupyter_modelserve.controller.endpoints.view import (
     name_of,
     place,
 )
-from jupyter_modelserve.types import Failure, ReplicaState, VersionState
+from jupyter_modelserve.types import Cause, Failure, ReplicaState, VersionState
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +114,12 @@ def effective(selection: Selection, observed: Observed) -> Selection:
             continue
         answered = observed.routed.labels.get(label) == best
         lost = _failed(best, observed) or (label in observed.on_trial and _died(best, before, observed))
-        if observed.routed.refused.get(label) == best or (answered and observed.known and lost):
+        refused = observed.routed.refused.get(label) == best
+        if refused or (answered and observed.known and lost):
             selection = _rolled_back(selection, entity, label, best, before)
+            kept = observed.routed.reasons.get(label)
+            reason = kept if refused and kept is not None else _why(best, observed)
+            selection = replace(selection, reasons={**selection.reasons, label: reason})
     return selection
 
 
@@ -154,7 +158,8 @@ def choose(selection: Selection, observed: Observed) -> Routed:
         for key in dict.fromkeys((*selection.keys, *sorted(standing_in)))
         if (answering := _answering(key, observed))
     }
-    return Routed(workers, labels, entities, _previous(selection, before, labels), selection.refused)
+    previous = _previous(selection, before, labels)
+    return Routed(workers, labels, entities, previous, selection.refused, selection.reasons)
 
 
 def _previous(selection: Selection, before: Routed, labels: Mapping[Label, Key]) -> dict[Label, Key]:
@@ -199,6 +204,17 @@ def _failed(key: Key, observed: Observed) -> bool:
         return True
     workers = observed.workers_of(key)
     return bool(workers) and all(each.failing for each in workers)
+
+
+def _why(key: Key, observed: Observed) -> Failure:
+    """Why a version that had answered does so no longer."""
+    prepared = observed.preparations.get(key)
+    if isinstance(prepared, Failure):
+        return prepared
+    workers = observed.workers_of(key)
+    told = next((each.failure for each in workers if each.failure is not None), None)
+    ended = next((each.last_exit for each in workers if each.last_exit), "its process ended")
+    return told or Failure(Cause.CRASHED, ended, "read its last lines; register a corrected version")
 
 
 def _died(key: Key, before: Key, observed: Observed) -> bool:

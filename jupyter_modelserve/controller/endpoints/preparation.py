@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from jupyter_modelserve.controller import digests
 from jupyter_modelserve.controller.endpoints.view import Prepared
-from jupyter_modelserve.controller.engines.base import replica_id
+from jupyter_modelserve.controller.engines.base import Compute, replica_id
 from jupyter_modelserve.controller.environments import EnvironmentFailed
 from jupyter_modelserve.controller.registry import files
 from jupyter_modelserve.controller.store import knowledge
 from jupyter_modelserve.controller.store.database import Database
 from jupyter_modelserve.errors import ModelServeError
 from jupyter_modelserve.settings import Paths
-from jupyter_modelserve.types import Cause, Environment, Failure, ModelVersion
+from jupyter_modelserve.types import Cause, EngineChoice, Environment, Failure, ModelVersion
 
 Progress: TypeAlias = Callable[[str, str], None]
 """Called with a phase and one line about it."""
@@ -31,10 +32,26 @@ class PreparationFailed(Exception):
         self.failure = failure
 
 
-class Resolver(Protocol):
-    """What is needed of :class:`jupyter_modelserve.controller.environments.resolve.Environments`."""
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How a version shall run: on which engine (``None``: as the setting says) and with what compute."""
 
-    async def resolve(self, directory: Path, *, progress: Callable[[str], None], known: Sequence[str]) -> Environment:
+    engine: EngineChoice | None = None
+    compute: Compute = field(default_factory=Compute)
+
+
+class Resolver(Protocol):
+    """What is needed of :class:`jupyter_modelserve.controller.environments.choice.ChosenEnvironments`."""
+
+    async def resolve(
+        self,
+        directory: Path,
+        *,
+        progress: Callable[[str], None],
+        known: Sequence[str] = (),
+        engine: EngineChoice | None = None,
+        endpoint: str = "",
+    ) -> Environment:
         """An environment for the model in *directory*; raises EnvironmentFailed."""
         ...
 
@@ -57,7 +74,13 @@ class Preparer:
         return await self._environments.still_valid(prepared.environment)
 
     async def prepare(
-        self, endpoint: str, version: ModelVersion, settings_key: str, replicas: int, progress: Progress
+        self,
+        endpoint: str,
+        version: ModelVersion,
+        settings_key: str,
+        replicas: int,
+        progress: Progress,
+        wish: Wish = Wish(),
     ) -> Prepared:
         """Bring *version* to the point where a replica can load it.
 
@@ -67,6 +90,7 @@ class Preparer:
             settings_key: text of the endpoint's settings that a worker is started with; another text, another worker.
             replicas: how many replicas it shall run in.
             progress: told about the phases ``resolve`` and ``environment``.
+            wish: engine and compute; another compute is another replica, on an engine that has limits.
 
         Raises:
             PreparationFailed: with the one named cause.
@@ -80,6 +104,8 @@ class Preparer:
                 directory,
                 progress=lambda line: progress("environment", line),
                 known=await self._database.run(knowledge.known_interpreters),
+                engine=wish.engine,
+                endpoint=endpoint,
             )
         except (EnvironmentFailed, files.FilesMissing) as error:
             raise PreparationFailed(error.failure) from error
@@ -87,12 +113,15 @@ class Preparer:
             failure = Failure(Cause.ARTIFACTS_MISSING, f"the model's files cannot be read: {error}")
             raise PreparationFailed(failure) from error
         text = f"{version.model}\0{version.version}\0{digest}\0{settings_key}\0{environment.key}"
+        compute = wish.compute if environment.image else Compute()
+        group = f"{environment.key} {environment.image} {compute}" if environment.image else environment.key
         return Prepared(
             worker=hashlib.sha256(text.encode()).hexdigest()[:12],
-            replicas=tuple(replica_id(self._instance_id, endpoint, environment.key, n) for n in range(replicas)),
+            replicas=tuple(replica_id(self._instance_id, endpoint, group, n) for n in range(replicas)),
             environment=environment,
             directory=str(directory),
             digest=digest,
+            compute=compute,
         )
 
     async def _files(self, version: ModelVersion) -> Path:

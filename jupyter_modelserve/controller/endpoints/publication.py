@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,10 +13,16 @@ from sqlalchemy import Connection
 
 from jupyter_modelserve.controller.endpoints.routes import Contribution, RouteBook
 from jupyter_modelserve.controller.endpoints.view import Key, Label, LabelKind, Routed
+from jupyter_modelserve.controller.governance.loading import current
+from jupyter_modelserve.controller.governance.scoring import access
+from jupyter_modelserve.controller.governance.state import State
+from jupyter_modelserve.controller.registry import renames
 from jupyter_modelserve.controller.signals import Signal
 from jupyter_modelserve.controller.store import tokens
 from jupyter_modelserve.controller.store.database import Database, get_meta, set_meta
-from jupyter_modelserve.types import RouteTable, Snapshot, TokenGrant
+from jupyter_modelserve.errors import InvalidParameter
+from jupyter_modelserve.governed import Access
+from jupyter_modelserve.types import Failure, RouteTable, Snapshot, TokenGrant, from_json, to_json
 
 NUMBER, ROUTED = "route_number", "routed 2"
 """``routed 2``: the number grows with the form of what is written."""
@@ -35,6 +41,8 @@ class Publication:
         self._database = database
         self._book = RouteBook(RouteTable(0))
         self._tokens: dict[str, TokenGrant] = {}
+        self._state = State()
+        self._access = Access()
         self._routed: dict[str, Routed] = {}
         self._recovering: set[str] = set()
         self._dirty = False
@@ -52,9 +60,11 @@ class Publication:
         """Recall the last number, what was routed, and the tokens."""
         number, routed = await self._database.run(_recall)
         self._book = RouteBook(RouteTable(number))
+        self._book.rename(await self._database.run(renames.known))
         self._routed = routed
         self._recovering = set(endpoints)
         self._tokens = await self._database.run(tokens.grants)
+        self._state = await self._database.run(current)
         self._book.renumber()
         await self._announce()
 
@@ -65,7 +75,7 @@ class Publication:
     def forgive(self, endpoint: str) -> None:
         """The user asks for another attempt: what was rolled back may answer again."""
         if endpoint in self._routed:
-            self._routed[endpoint] = replace(self._routed[endpoint], refused={})
+            self._routed[endpoint] = replace(self._routed[endpoint], refused={}, reasons={})
 
     async def put(self, endpoint: str, routed: Routed, part: Contribution | None) -> None:
         """Publish what *endpoint* contributes; written down before the gateway may see it."""
@@ -85,6 +95,12 @@ class Publication:
         self._recovering.clear()
         await self._announce()
 
+    async def rename(self, renamed: Mapping[str, str]) -> None:
+        """The old names of models, as they are now."""
+        if self._book.rename(renamed):
+            self._dirty = True
+            await self._announce()
+
     async def refresh_tokens(self) -> None:
         """Read the tokens again; a revoked one is unknown to the gateway with the next snapshot."""
         found = await self._database.run(tokens.grants)
@@ -93,6 +109,15 @@ class Publication:
             self._book.renumber()
             self._dirty = True
             await self._announce()
+
+    async def governed(self, state: State) -> None:
+        """Rights may have changed: publish who may score what, when that did."""
+        self._state = state
+        if access(state, self._book.table.models) != self._access:
+            self._book.renumber()
+            self._dirty = True
+            await self._announce()
+        await self.refresh_tokens()
 
     def snapshot(self) -> Snapshot | None:
         """The newest snapshot, or ``None`` while starting."""
@@ -118,7 +143,9 @@ class Publication:
     async def _announce(self) -> None:
         if self._recovering:
             return
-        snapshot = Snapshot(self._instance_id, self._book.table, dict(self._tokens))
+        table = self._book.table
+        self._access = access(self._state, table.models)
+        snapshot = Snapshot(self._instance_id, table, dict(self._tokens), self._access)
         await self._database.run(_remember, snapshot.routes.number, dict(self._routed))
         if self._written is None or snapshot.routes.number >= self._written.routes.number:
             self._written = snapshot
@@ -131,7 +158,7 @@ def _recall(connection: Connection) -> tuple[int, dict[str, Routed]]:
     try:
         raw = json.loads(get_meta(connection, ROUTED) or "{}")
         return number, {endpoint: _read(each) for endpoint, each in raw.items()}
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, InvalidParameter):
         # Written by another version of this program: what runs is adopted all the same, and routed anew.
         log.warning("what was routed before cannot be read; starting without it")
         return number, {}
@@ -149,6 +176,7 @@ def _write(routed: Routed) -> dict[str, Any]:
         "entities": [[name, *key] for name, key in routed.entities.items()],
         "previous": [[*label, *key] for label, key in routed.previous.items()],
         "refused": [[*label, *key] for label, key in routed.refused.items()],
+        "reasons": [[*label, to_json(failure)] for label, failure in routed.reasons.items()],
     }
 
 
@@ -159,6 +187,9 @@ def _read(raw: dict[str, Any]) -> Routed:
         entities={name: (model, version) for name, model, version in raw["entities"]},
         previous=_read_labels(raw["previous"]),
         refused=_read_labels(raw["refused"]),
+        reasons={
+            (m, LabelKind(kind), name): from_json(Failure, each) for m, kind, name, each in raw.get("reasons", ())
+        },
     )
 
 

@@ -11,13 +11,14 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jupyter_modelserve.controller.endpoints import planner
 from jupyter_modelserve.controller.endpoints.backoff import Backoff
+from jupyter_modelserve.controller.endpoints.compute import compute_for, table
 from jupyter_modelserve.controller.endpoints.effects import Effects
 from jupyter_modelserve.controller.endpoints.observation import Observer, Sight
-from jupyter_modelserve.controller.endpoints.preparation import PreparationFailed, Preparer
+from jupyter_modelserve.controller.endpoints.preparation import PreparationFailed, Preparer, Wish
 from jupyter_modelserve.controller.endpoints.publication import Publication
 from jupyter_modelserve.controller.endpoints.routes import contribute
 from jupyter_modelserve.controller.endpoints.selection import Selection, explain_nothing, select
@@ -33,12 +34,21 @@ from jupyter_modelserve.controller.endpoints.view import (
     Worker,
     name_of,
 )
-from jupyter_modelserve.controller.engines.base import EngineConflict, EngineRejected, EngineUnavailable
+from jupyter_modelserve.controller.engines.base import Compute, EngineConflict, EngineRejected, EngineUnavailable
 from jupyter_modelserve.controller.registry.reader import RegistryNotReady
 from jupyter_modelserve.controller.signals import Signal
 from jupyter_modelserve.errors import NotFound, Unavailable
 from jupyter_modelserve.settings import Settings
-from jupyter_modelserve.types import Cause, EndpointStatus, Failure, Phase, UpdateState, VersionState
+from jupyter_modelserve.types import (
+    Cause,
+    EndpointStatus,
+    Failure,
+    Phase,
+    UpdateState,
+    VersionState,
+    WorkloadSize,
+    to_json,
+)
 
 RESYNC = 10.0
 TRIAL = 10.0
@@ -46,7 +56,10 @@ TRIAL = 10.0
 TRIAL_LOOK = 1.0
 TRANSITION = 0.05
 """Seconds between looks while something is on its way: loading takes tenths of a second, so looking must too."""
-TRANSIENT = frozenset({Cause.BUILD_TIMED_OUT, Cause.ARTIFACTS_MISSING, Cause.CRASHED})
+WATCHED_TRANSITION = 0.25
+"""The same while every replica tells of its changes by itself: a long load must not be slowed by looking at it."""
+LAST_LINES = 20
+TRANSIENT = frozenset({Cause.BUILD_TIMED_OUT, Cause.ARTIFACTS_MISSING, Cause.CRASHED, Cause.ENGINE_UNAVAILABLE})
 PASSING = frozenset({Cause.CRASHED, Cause.OUT_OF_MEMORY, Cause.STARTUP_TIMED_OUT})
 """Causes that another attempt may not meet again."""
 MOST_STARTS = 4
@@ -88,6 +101,7 @@ class EndpointReconciler:
         self._preparing: dict[Key, asyncio.Task[None]] = {}
         self._timelines: dict[Key, Timeline] = {}
         self._generation = 0
+        self._sizes = table(parts.settings.workload_sizes)
         self._moved: dict[Label, tuple[Key | None, float]] = {}
 
     def wake(self) -> None:
@@ -97,6 +111,7 @@ class EndpointReconciler:
     async def run(self) -> None:
         """Reconcile until the endpoint is gone or the task is cancelled."""
         failures = 0
+        self._observer.watch(self.wake)
         try:
             while not self.gone:
                 self._wake.clear()
@@ -160,6 +175,8 @@ class EndpointReconciler:
         )
         if not busy and not actions and observed.on_trial:
             return TRIAL_LOOK
+        if busy and not actions and self._observer.hears(sight):
+            return WATCHED_TRANSITION
         return TRANSITION if busy or actions else RESYNC * random.uniform(0.9, 1.1)  # noqa: S311 - spreads load, guards nothing
 
     def _observed(self, sight: Sight) -> Observed:
@@ -181,6 +198,7 @@ class EndpointReconciler:
             key = routed.labels.get(label)
             if self._moved.get(label, (None, 0.0))[0] != key:
                 self._moved[label] = (key, now)
+        self._moved = {label: moved for label, moved in self._moved.items() if label in routed.previous}
         return frozenset(label for label, (_, since) in self._moved.items() if now - since < TRIAL)
 
     async def _renew(self, desired: Desired, sight: Sight) -> None:
@@ -234,7 +252,7 @@ class EndpointReconciler:
                 work = self._effects.load(self._observer, key, prepared, replica, desired.spec)
                 await self._guarded(work, prepared)
             case planner.Publish(routed):
-                await self._publish(desired, sight, routed)
+                await self._publish(desired, sight, await self._with_last_lines(routed, sight))
             case planner.UnloadVersion(worker, replica):
                 await self._guarded(self._effects.unload(self._observer, worker, replica))
             case planner.StopReplica(replica):
@@ -295,10 +313,10 @@ class EndpointReconciler:
             version = next(each for each in desired.models[key[0]].versions if each.version == key[1])
             selection = planner.effective(select(desired), observed)
             replicas = _replicas(desired, selection, key)
-            settings_key = repr((desired.spec.unknown_columns, desired.spec.request_timeout))
+            settings_key = self._effects.settings_key(desired.spec)
             try:
                 self._preparations[key] = await self._parts.preparer.prepare(
-                    self.name, version, settings_key, replicas, progress
+                    self.name, version, settings_key, replicas, progress, _wish(desired, selection, key, self._sizes)
                 )
                 self._backoff.reset(name_of(key))
             except PreparationFailed as error:
@@ -313,6 +331,22 @@ class EndpointReconciler:
                 self.wake()
 
         self._preparing[key] = asyncio.create_task(work())
+
+    async def _with_last_lines(self, routed: Routed, sight: Sight) -> Routed:
+        """Keep what a version that is being taken back printed last, for it is unloaded in a moment."""
+        known = self._parts.publication.routed(self.name).refused
+        reasons = dict(routed.reasons)
+        for label, reason in routed.reasons.items():
+            key = routed.refused[label]
+            workers = [each for each in sight.workers.values() if (each.model, each.version) == key]
+            if known.get(label) == key or reason.log_tail or not workers:
+                continue
+            try:
+                lines = await self._observer.client(workers[0].replica).log(workers[0].name, LAST_LINES)
+            except EngineUnavailable:
+                continue
+            reasons[label] = replace(reason, log_tail=tuple(lines.splitlines()))
+        return replace(routed, reasons=reasons)
 
     async def _publish(self, desired: Desired, sight: Sight, routed: Routed) -> None:
         observed = self._observed(sight)
@@ -365,6 +399,8 @@ class EndpointReconciler:
             if was is None or was.state is not each.state:
                 failure = each.failure.message if each.failure else ""
                 data: dict[str, object] = {"state": each.state.value, "verdict": each.verdict}
+                if each.failure:
+                    data["failure"] = to_json(each.failure)
                 text = f"{each.model} version {each.version} is {each.state.value}"
                 await emit("version", f"{text}: {failure}" if failure else text, key, data)
             if was is not None and was.labels != each.labels:
@@ -381,6 +417,12 @@ def _replicas(desired: Desired, selection: Selection, key: Key) -> int:
     """How many replicas a version needs: what the largest of the entities that select it asks for."""
     entities = selection.entities
     return max((each.replicas for each in desired.spec.entities if key in entities.get(each.name, ())), default=1)
+
+
+def _wish(desired: Desired, selection: Selection, key: Key, sizes: dict[WorkloadSize, Compute]) -> Wish:
+    """Engine and compute of a version: what the largest of the entities that select it asks for."""
+    entities = [each for each in desired.spec.entities if key in selection.entities.get(each.name, ())]
+    return Wish(desired.spec.engine, compute_for(entities, sizes))
 
 
 def _names(labels: tuple[str, ...]) -> str:

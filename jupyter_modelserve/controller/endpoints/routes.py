@@ -77,6 +77,9 @@ def contribute(
             concurrency=concurrency,
             queue=settings.queue_per_worker,
             timeout=spec.request_timeout or settings.request_timeout,
+            lanes=worker.lanes,
+            large=worker.large,
+            batches=worker.batches,
         )
     versions = {key: RouteVersion(state, (), message) for key, (state, message) in states.items()}
     for key, group in routed.workers.items():
@@ -84,7 +87,8 @@ def contribute(
     entities = tuple(
         RouteEntity(
             name=entity.name,
-            model=entity.model,
+            # While a renamed model is loaded anew, what answers still has the old name.
+            model=routed.entities.get(entity.name, (entity.model, ""))[0],
             version=routed.entities[entity.name][1] if entity.name in routed.entities else None,
             traffic=entity.traffic,
             message=messages.get(entity.name, ""),
@@ -94,8 +98,13 @@ def contribute(
     return Contribution(entities, targets, versions, dict(routed.labels), frozenset(follows))
 
 
-def build(number: int, contributions: Iterable[tuple[str, Contribution]]) -> RouteTable:
-    """Join what the endpoints contribute. Where two speak of one name, the one that can answer for it counts."""
+def build(
+    number: int, contributions: Iterable[tuple[str, Contribution]], renamed: Mapping[str, str] | None = None
+) -> RouteTable:
+    """Join what the endpoints contribute. Where two speak of one name, the one that can answer for it counts.
+
+    *renamed* tells whoever uses the old name of a model the new one.
+    """
     targets: dict[str, RouteTarget] = {}
     models: dict[str, RouteModel] = {}
     endpoints: dict[str, tuple[RouteEntity, ...]] = {}
@@ -113,7 +122,7 @@ def build(number: int, contributions: Iterable[tuple[str, Contribution]]) -> Rou
             model, kind, label = name_of
             entry = models.setdefault(model, RouteModel({}))
             (entry.aliases if kind is LabelKind.ALIAS else entry.stages)[label] = key[1]
-    return RouteTable(number, targets, models, endpoints)
+    return RouteTable(number, targets, models, endpoints, dict(renamed or {}))
 
 
 def _join(first: RouteVersion | None, second: RouteVersion) -> RouteVersion:
@@ -129,6 +138,7 @@ class RouteBook:
     def __init__(self, last: RouteTable) -> None:
         self.table = last
         self._parts: dict[str, Contribution] = {}
+        self.renamed: Mapping[str, str] = {}
 
     def renumber(self) -> None:
         """A new number for the same routes: something else in the snapshot changed."""
@@ -140,7 +150,16 @@ class RouteBook:
             self._parts.pop(endpoint, None)
         else:
             self._parts[endpoint] = part
-        table = build(self.table.number, self._parts.items())
+        return self.rebuild()
+
+    def rename(self, renamed: Mapping[str, str]) -> bool:
+        """Replace the old names of models; whether the table changed."""
+        self.renamed = renamed
+        return self.rebuild()
+
+    def rebuild(self) -> bool:
+        """Join the parts anew; whether the table changed."""
+        table = build(self.table.number, self._parts.items(), self.renamed)
         if table == self.table:
             return False
         self.table = replace(table, number=self.table.number + 1)

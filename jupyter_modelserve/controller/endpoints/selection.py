@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from jupyter_modelserve import names
 from jupyter_modelserve.controller.endpoints.view import Desired, Key, Label, LabelKind
-from jupyter_modelserve.types import Model, Selector, SelectorKind, ServedEntity
+from jupyter_modelserve.types import Failure, Model, Selector, SelectorKind, ServedEntity
 
 _FOLLOWING = {SelectorKind.ALIAS: LabelKind.ALIAS, SelectorKind.STAGE: LabelKind.STAGE}
 ARCHIVED = "Archived"
@@ -18,7 +18,7 @@ class Selection:
     """``keys``: versions to run. ``labels`` and ``entities``: versions that should answer, best first.
 
     ``follows``: the name that an entity follows, by entity. ``known``: every version that is registered.
-    ``refused``: versions that were taken back from a name (:func:`planner.effective`).
+    ``refused``: versions that were taken back from a name (:func:`planner.effective`), ``reasons``: why.
     """
 
     keys: tuple[Key, ...]
@@ -27,13 +27,15 @@ class Selection:
     follows: Mapping[str, Label] = field(default_factory=dict)
     known: frozenset[Key] = frozenset()
     refused: Mapping[Label, Key] = field(default_factory=dict)
+    reasons: Mapping[Label, Failure] = field(default_factory=dict)
 
 
 def versions(model: Model | None, selector: Selector) -> tuple[str, ...]:
     """Versions that *selector* selects, newest first; empty when there are none (REQ-002, REQ-006, REQ-185)."""
     if model is None:
         return ()
-    known = {each.version: each for each in model.versions}
+    # What a client is still uploading is registered, but not there yet.
+    known = {each.version: each for each in model.versions if each.status == "READY"}
     match selector.kind:
         case SelectorKind.ACTIVE:
             return tuple(number for number, each in known.items() if each.stage != ARCHIVED)

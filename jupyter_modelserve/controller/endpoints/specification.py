@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 from jupyter_modelserve import names
+from jupyter_modelserve.controller.endpoints.compute import LEAST_CORES, LEAST_MEMORY_GB, MOST_CORES, MOST_MEMORY_GB
 from jupyter_modelserve.errors import InvalidParameter
 from jupyter_modelserve.types import EndpointSpec, Selector, SelectorKind, ServedEntity
 
@@ -44,6 +45,10 @@ def _entity(entity: ServedEntity, field: str) -> ServedEntity:
         raise _wrong(f"{field}.traffic", "must be 0 to 100 percent")
     if not 1 <= entity.replicas <= MOST_REPLICAS:
         raise _wrong(f"{field}.replicas", f"must be 1 to {MOST_REPLICAS}")
+    for figure, least, most in (("cores", LEAST_CORES, MOST_CORES), ("memory_gb", LEAST_MEMORY_GB, MOST_MEMORY_GB)):
+        value = getattr(entity, figure)
+        if value is not None and not least <= value <= most:
+            raise _wrong(f"{field}.{figure}", f"must be {least:g} to {most:g}")
     name = entity.name or _default_name(entity.model, selector)
     return replace(entity, selector=selector, name=name)
 

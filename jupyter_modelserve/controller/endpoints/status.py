@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from jupyter_modelserve.controller.endpoints.planner import effective
 from jupyter_modelserve.controller.endpoints.selection import Selection, explain_nothing, select
-from jupyter_modelserve.controller.endpoints.view import Desired, Key, LabelKind, Observed, Prepared
+from jupyter_modelserve.controller.endpoints.view import Desired, Key, Label, LabelKind, Observed, Prepared
 from jupyter_modelserve.types import (
     EndpointStatus,
     Failure,
@@ -52,7 +52,7 @@ def version_state(key: Key, observed: Observed) -> tuple[VersionState, Failure |
 def derive(desired: Desired, observed: Observed, phases: Mapping[Key, tuple[Phase, ...]], url: str) -> EndpointStatus:
     """Both tracks and every version behind them. ``url`` is the gateway's address."""
     selection = effective(select(desired), observed)
-    keys = dict.fromkeys((*selection.keys, *observed.routed.workers))
+    keys = dict.fromkeys((*selection.keys, *_taken_back(selection), *observed.routed.workers))
     versions = tuple(_version(key, observed, selection, phases.get(key, ()), url) for key in keys)
     service, service_message = _service(desired, observed, selection)
     update, update_message = _update(desired, observed, selection)
@@ -69,6 +69,11 @@ def derive(desired: Desired, observed: Observed, phases: Mapping[Key, tuple[Phas
 
 def _version(key: Key, observed: Observed, selection: Selection, phases: tuple[Phase, ...], url: str) -> VersionStatus:
     state, failure = version_state(key, observed)
+    entity = next((name for name, wanted in selection.entities.items() if key in wanted), "")
+    label = _taken_back(selection).get(key)
+    if label is not None:
+        entity = next(name for name, followed in selection.follows.items() if followed == label)
+        state, failure = VersionState.FAILED, selection.reasons.get(label)
     if key not in selection.keys and key in observed.routed.workers and state is VersionState.PENDING:
         state = VersionState.READY
     workers = observed.workers_of(key)
@@ -79,7 +84,7 @@ def _version(key: Key, observed: Observed, selection: Selection, phases: tuple[P
     return VersionStatus(
         model=key[0],
         version=key[1],
-        entity=next((name for name, wanted in selection.entities.items() if key in wanted), ""),
+        entity=entity,
         state=state,
         labels=names,
         serving=key in observed.routed.workers,
@@ -119,7 +124,8 @@ def _update(desired: Desired, observed: Observed, selection: Selection) -> tuple
     if desired.deleting:
         return UpdateState.IN_PROGRESS, "Stopping"
     failed = [
-        f"{best[0]} version {best[1]} failed after it had answered as {label[2]}; version {now} answers again"
+        f"{best[0]} version {best[1]} failed after it had answered as {label[2]}"
+        f"{_because(selection.reasons.get(label))}; version {now} answers again"
         for label, best in selection.refused.items()
         if (now := observed.routed.labels.get(label, ("", "the one before"))[1])
     ]
@@ -144,3 +150,12 @@ def _update(desired: Desired, observed: Observed, selection: Selection) -> tuple
     if failed:
         return UpdateState.UPDATE_FAILED, "; ".join(failed)
     return UpdateState.NOT_UPDATING, ""
+
+
+def _taken_back(selection: Selection) -> dict[Key, Label]:
+    """Versions that no longer run because a name was given back to the one before: shown with what went wrong."""
+    return {key: label for label, key in selection.refused.items() if key not in selection.keys}
+
+
+def _because(reason: Failure | None) -> str:
+    return f" ({reason.cause.value}: {reason.message})" if reason else ""

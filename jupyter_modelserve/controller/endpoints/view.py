@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
+from jupyter_modelserve.controller.engines.base import Compute
 from jupyter_modelserve.types import (
     EndpointSpec,
     Environment,
@@ -46,6 +47,7 @@ class Prepared:
     environment: Environment
     directory: str
     digest: str
+    compute: Compute = field(default_factory=Compute)
 
     @property
     def placements(self) -> tuple[str, ...]:
@@ -86,8 +88,12 @@ class Worker:
     failure: Failure | None = None
     restarts: int = 0
     crashes: int = 0
+    last_exit: str = ""
     in_flight: int = 0
     phases: tuple[Phase, ...] = ()
+    lanes: int = 1
+    large: bool = False
+    batches: bool = False
 
     @property
     def name(self) -> str:
@@ -110,7 +116,7 @@ class Routed:
     """What the last published table says about this endpoint: workers by version, and what each name answers.
 
     ``previous`` is what a name answered before; ``refused`` the version that was taken back from a name because it
-    failed after it had answered (automatic roll-back).
+    failed after it had answered (automatic roll-back), and ``reasons`` why.
     """
 
     workers: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
@@ -118,6 +124,7 @@ class Routed:
     entities: Mapping[str, Key] = field(default_factory=dict)
     previous: Mapping[Label, Key] = field(default_factory=dict)
     refused: Mapping[Label, Key] = field(default_factory=dict)
+    reasons: Mapping[Label, Failure] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

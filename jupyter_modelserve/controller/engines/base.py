@@ -46,10 +46,19 @@ class Capabilities:
 
 
 @dataclass(frozen=True, slots=True)
+class Compute:
+    """What one replica may use: CPU ``cores`` and ``memory`` in bytes; 0 means no limit of ours."""
+
+    cores: float = 0.0
+    memory: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ReplicaSpec:
     """One replica: which endpoint and environment it belongs to and what it runs on.
 
-    ``id`` is deterministic (:func:`replica_id`), so that "already exists" means adopt.
+    ``id`` is deterministic (:func:`replica_id`), so that "already exists" means adopt. ``interpreter`` is a path on
+    this machine, or inside ``image`` for an engine that runs containers.
     """
 
     id: str
@@ -58,6 +67,8 @@ class ReplicaSpec:
     interpreter: str
     labels: dict[str, str] = field(default_factory=dict)
     log_limit: int = 10 * 1024 * 1024
+    image: str = ""
+    compute: Compute = field(default_factory=Compute)
 
     @property
     def spec_hash(self) -> str:
@@ -127,6 +138,10 @@ class Engine(Protocol):
 
     def logs(self, replica: str, tail: int) -> AsyncIterator[str]:
         """Last lines of the replica's own log (not of its versions)."""
+        ...
+
+    async def changed(self) -> None:
+        """Return when something may have happened: a hint to look now. An engine without events never returns."""
         ...
 
     async def close(self) -> None:

@@ -136,6 +136,10 @@ class ProcessEngine:
         for line in await asyncio.to_thread(_tail, self._directory(replica) / "parent.log", tail):
             yield line
 
+    async def changed(self) -> None:
+        """Never: the parents themselves tell what happens."""
+        await asyncio.Event().wait()
+
     async def close(self) -> None:
         """Replicas keep running; there is nothing to let go of."""
 

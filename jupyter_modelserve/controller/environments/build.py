@@ -25,7 +25,7 @@ from jupyter_modelserve.controller.environments.declared import Declared
 from jupyter_modelserve.controller.environments.explain import explain
 from jupyter_modelserve.controller.environments.interpreters import find_python
 from jupyter_modelserve.controller.environments.inventory import Inspector, Inventory
-from jupyter_modelserve.controller.environments.pipconfig import build_environ
+from jupyter_modelserve.controller.environments.pipconfig import build_environ, no_index
 from jupyter_modelserve.controller.environments.running import BuildLog, run
 from jupyter_modelserve.settings import Paths, Settings, write_private
 from jupyter_modelserve.types import Cause, Failure
@@ -33,8 +33,8 @@ from jupyter_modelserve.types import Cause, Failure
 MARKER = "modelserve.json"
 """Lies in a complete environment: key, Python, what was installed."""
 _LOCK_POLL = 0.1
-_STEPS = re.compile(r"^(Resolved|Prepared|Installed|Downloading|Building|Built) (.+?)( in [\d.]+\w+)?$")
-_WORDS = {"Resolved": "resolved", "Prepared": "downloaded", "Installed": "installed"}
+STEPS = re.compile(r"^(Resolved|Prepared|Installed|Downloading|Building|Built) (.+?)( in [\d.]+\w+)?$")
+WORDS = {"Resolved": "resolved", "Prepared": "downloaded", "Installed": "installed"}
 
 Progress = Callable[[str], None]
 
@@ -119,9 +119,9 @@ class Builder:
         venv = place / "venv"
 
         def heard(line: str) -> None:
-            step = _STEPS.match(line.strip())
+            step = STEPS.match(line.strip())
             if step:
-                progress(f"{_WORDS.get(step[1], step[1].lower())} {step[2]}")
+                progress(f"{WORDS.get(step[1], step[1].lower())} {step[2]}")
 
         async def step(*arguments: str) -> bool:
             log.write(f"$ uv {' '.join(arguments)}")
@@ -132,7 +132,7 @@ class Builder:
             raise EnvironmentFailed(explain(log.lines))
         files = await asyncio.to_thread(_write_requirements, place, job.declared)
         progress(f"resolving {len(job.declared.entries)} requirements")
-        install = ("pip", "install", "--python", str(venv / "bin" / "python"))
+        install = ("pip", "install", *no_index(environ), "--python", str(venv / "bin" / "python"))
         if not await step(*install, *files):
             raise EnvironmentFailed(explain(log.lines))
         installed = await self._inspector.inspect(str(venv / "bin" / "python"))

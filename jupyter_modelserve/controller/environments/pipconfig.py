@@ -62,6 +62,8 @@ def build_environ(
     if pip.get("constraint"):
         result.setdefault("UV_CONSTRAINT", " ".join(pip["constraint"].split()))
     _set_network(result, pip)
+    if settings.ca_bundle:
+        result["SSL_CERT_FILE"] = str(Path(settings.ca_bundle).expanduser())
     return result
 
 
@@ -121,6 +123,11 @@ def _set_network(result: dict[str, str], pip: Mapping[str, str]) -> None:
     timeout = pip.get("timeout") or pip.get("default-timeout") or ""
     if timeout.replace(".", "", 1).isdigit():
         result.setdefault("UV_HTTP_TIMEOUT", str(max(1, int(float(timeout)))))
+
+
+def no_index(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The option for uv where the configuration forbids indexes; uv knows no variable for it."""
+    return ("--no-index",) if environ.get("UV_NO_INDEX") else ()
 
 
 def expand(text: str, environ: Mapping[str, str]) -> str:

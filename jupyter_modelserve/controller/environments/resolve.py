@@ -54,7 +54,7 @@ class Environments:
             EnvironmentFailed: no environment can be had; one named cause with the last log lines.
         """
         progress("reading requirements")
-        declared, key = await asyncio.to_thread(_read, directory)
+        declared, key = await asyncio.to_thread(read_declared, directory)
         found = await self._borrow(declared, known, progress) or await self._built(declared, key)
         if found is None:
             interpreter = await self._share(Job(declared, key, directory), progress)
@@ -164,7 +164,8 @@ class Environments:
             del self._builds[key]
 
 
-def _read(directory: Path) -> tuple[Declared, str]:
+def read_declared(directory: Path) -> tuple[Declared, str]:
+    """What the model in *directory* declares, with its content key. Blocking. Raises EnvironmentFailed."""
     declared = read_requirements(directory)
     try:
         return declared, content_key(declared)

@@ -18,16 +18,23 @@ from jupyter_modelserve.controller.engines.base import (
     ReplicaSpec,
     replica_id,
 )
+from jupyter_modelserve.controller.engines.docker.engine import DockerEngine
 from jupyter_modelserve.controller.engines.process import ProcessEngine
+from jupyter_modelserve.controller.engines.together import DOCKER, PROCESS, Engines
 from jupyter_modelserve.settings import Paths
 from jupyter_modelserve.types import ReplicaState
+from tests.support import docker_engine
 from tests.support.fake_engine import FakeEngine
 
 ID = replica_id("instance", "iris", "e1")
+image = ""
+"""What the engine under test runs: nothing but its interpreter, or an image."""
 
 
 def spec(**changes: object) -> ReplicaSpec:
     values: dict[str, object] = {"id": ID, "endpoint": "iris", "environment_key": "e1", "interpreter": sys.executable}
+    if image:
+        values |= {"image": image, "interpreter": docker_engine.INTERPRETER}
     return ReplicaSpec(**{**values, **changes})  # type: ignore[arg-type]
 
 
@@ -44,14 +51,30 @@ async def until(engine: Engine, state: ReplicaState, seconds: float = 20.0) -> O
     return found
 
 
-@pytest.fixture(params=["fake", "process"])
-async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Engine]:
+@pytest.fixture(
+    params=[
+        "fake",
+        "process",
+        pytest.param("docker", marks=pytest.mark.docker),
+        pytest.param("together", marks=pytest.mark.docker),
+    ]
+)
+async def engine(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Engine]:
     if request.param == "fake":
         yield FakeEngine()
         return
     paths = Paths(tmp_path / "home")
     paths.create()
-    real = ProcessEngine(paths, "instance")
+    real: Engine
+    if request.param == "process":
+        real = ProcessEngine(paths, "instance")
+    else:
+        monkeypatch.setitem(globals(), "image", request.getfixturevalue("replica_image"))
+        real = DockerEngine(paths, f"test{request.getfixturevalue('unique')}", docker_engine.client())
+    if request.param == "together":
+        real = Engines({PROCESS: ProcessEngine(paths, "instance"), DOCKER: real})
     yield real
     for each in await real.observe():
         await real.stop(each.id, 0.0)
@@ -98,9 +121,10 @@ async def test_another_specification_under_the_same_id_is_a_conflict(engine: Eng
         await engine.ensure(spec(labels={"size": "Large"}))
 
 
-async def test_missing_interpreter_is_rejected_for_good(engine: Engine, tmp_path: Path) -> None:
-    with pytest.raises(EngineRejected, match="does not exist"):
-        await engine.ensure(spec(interpreter=str(tmp_path / "python")))
+async def test_missing_interpreter_or_image_is_rejected_for_good(engine: Engine, tmp_path: Path) -> None:
+    missing = {"image": f"{ID}:missing"} if image else {"interpreter": str(tmp_path / "python")}
+    with pytest.raises(EngineRejected, match=r"does not exist|No such image"):
+        await engine.ensure(spec(**missing))
     assert await engine.observe() == ()
 
 
@@ -132,7 +156,7 @@ async def test_started_again_it_has_another_key(engine: Engine) -> None:
 async def test_push_gives_the_files_and_is_idempotent(engine: Engine, model: Path) -> None:
     await engine.ensure(spec())
     place = await engine.push(ID, "w1", model, "digest")
-    assert (Path(place) / "data" / "weights.bin").read_bytes() == b"\0\1\2"
+    assert docker_engine.read(image, engine, ID, f"{place}/data/weights.bin") == b"\0\1\2"
     assert await engine.push(ID, "w1", model, "digest") == place
     await engine.discard(ID, "w1")
     await engine.discard(ID, "w1")

@@ -116,10 +116,9 @@ def test_a_port_of_another_program_fails(paths: Paths) -> None:
     assert machine.port(paths).level is Level.OK
 
 
-def test_uv_interpreters_and_docker_are_reported(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uv_and_interpreters_are_reported(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     assert "python3." not in machine.interpreters(paths).message
-    assert machine.docker(paths).level is Level.OK
     monkeypatch.setattr("sys.executable", "/nowhere/python")
     assert machine.uv(paths).level is Level.WARN
     monkeypatch.setenv("MODELSERVE_PYTHON_INTERPRETERS", os.pathsep.join(["/nowhere/python"]))
