@@ -1,4 +1,4 @@
-"""The gateway as an ASGI application: who may do what, and which part answers (architecture §4).
+"""The gateway's parts joined: who may do what, and which part answers (architecture §4).
 
 Everything that goes wrong ends here and becomes the one error shape; what nobody expected is logged with its traceback
 and told to the caller as a request id only.
@@ -9,17 +9,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from functools import partial
 from typing import Any, Final
 
 from jupyter_modelserve.addresses import Owner, Rule, find
 from jupyter_modelserve.errors import MethodNotAllowed, ModelServeError, NotFound
-from jupyter_modelserve.gateway.auth import authenticate, authorize, read_token
+from jupyter_modelserve.gateway import routing
+from jupyter_modelserve.gateway.auth import authenticate, authorize, authorize_scoring, read_token
+from jupyter_modelserve.gateway.express import Express, Ticket, Work
 from jupyter_modelserve.gateway.guard import HostGuard, decode_path
 from jupyter_modelserve.gateway.hints import Hints
 from jupyter_modelserve.gateway.log import AccessLog
 from jupyter_modelserve.gateway.metrics import CONTENT_TYPE, Metrics
 from jupyter_modelserve.gateway.proxy import Proxy
-from jupyter_modelserve.gateway.request import ClientGone, Receive, Request, Send
+from jupyter_modelserve.gateway.request import GONE, Request
 from jupyter_modelserve.gateway.scoring import AnswerBroken, Scorer
 from jupyter_modelserve.gateway.snapshot import Snapshots
 from jupyter_modelserve.gateway.usage import Usage
@@ -28,7 +31,6 @@ from jupyter_modelserve.launcher.spawning import spawn_controller
 from jupyter_modelserve.settings import Paths, Settings
 from jupyter_modelserve.types import Instance
 
-_GONE: Final = 499
 _DISCOVERY: Final = {"oidc_endpoint": "", "account_id": None, "workspace_id": None, "cloud": None}
 _UNEXPECTED: Final = ModelServeError("something went wrong here; the log has more under the request id")
 _logger = logging.getLogger(__name__)
@@ -51,6 +53,8 @@ class Gateway:
         self.metrics = Metrics(self._started_at)
         self.hints = Hints(str(paths.controller_socket))
         self.scorer = Scorer(self._table, settings.body_limit, settings.request_timeout, trouble=self.hints.trouble)
+        self.express = Express(self.scorer, self._ordinary, self._conclude)
+        self._tasks: set[asyncio.Task[None]] = set()
         self.snapshots = Snapshots(paths, instance.instance_id, self.scorer.adopt)
         self._guard = HostGuard(instance.port, settings.allowed_hosts)
         self._proxy = Proxy(settings.hold, f"127.0.0.1:{instance.port}")
@@ -58,44 +62,66 @@ class Gateway:
     def _table(self) -> Any:
         return self.snapshots.table()
 
-    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
-        """Answer one request; never raises."""
-        request = Request(scope, receive, send)
-        began = time.perf_counter()
-        task = asyncio.current_task()
-        assert task is not None
-        request.link.watch(task.cancel)
+    # ------------------------------------------------------------------------------------------------ requests
+    def begin(self, request: Request) -> None:
+        """Start to answer a request; never raises."""
         self.metrics.in_flight += 1
-        try:
-            await self._guarded(request)
-        except (asyncio.CancelledError, ClientGone):
-            request.status = _GONE
-            request.link.abort()
-        finally:
-            request.link.watch(None)
-            self.metrics.in_flight -= 1
-            if not request.link.private:
-                if request.path != "/health":
-                    self._last_used = time.monotonic()
-                seconds = time.perf_counter() - began
-                self.metrics.observe(request, seconds)
-                self.log.add(request, seconds)
+        request.began = time.perf_counter()
+        if not self._express(request):
+            self._ordinary(request, self._route)
 
-    async def _guarded(self, request: Request) -> None:
+    def _express(self, request: Request) -> bool:
+        ticket = request.link.ticket
+        if ticket is None or not request.complete or not ticket.covers(request, self.snapshots.current):
+            return False
+        request.path, request.owner, request.grant_id = ticket.path, Owner.WORKER.value, ticket.grant.id
+        if not self.express.take(request, ticket.address):
+            return False
+        self.usage.note(ticket.grant.id)
+        return True
+
+    def _ordinary(self, request: Request, work: Work) -> None:
+        """Let a task answer."""
+        task = asyncio.get_running_loop().create_task(self._guarded(request, work))
+        self._tasks.add(task)
+        request.on_gone = task.cancel
+        task.add_done_callback(partial(self._end, request))
+
+    def _end(self, request: Request, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        request.on_gone = None
+        if task.cancelled():
+            request.status = GONE
+        if not request.finished:
+            request.link.abort()
+        self._conclude(request)
+
+    def _conclude(self, request: Request) -> None:
+        """A request is over: count it and write it down."""
+        self.metrics.in_flight -= 1
+        if not request.link.private:
+            if request.path != "/health":
+                self._last_used = time.monotonic()
+            seconds = time.perf_counter() - request.began
+            self.metrics.observe(request, seconds)
+            self.log.add(request, seconds)
+
+    async def _guarded(self, request: Request, work: Work) -> None:
         try:
-            if request.link.private:
-                await self._private(request)
-            else:
-                await self._public(request)
+            await work(request)
         except ModelServeError as error:
             await self._explain(request, error)
         except AnswerBroken:
             request.link.abort()
-        except ClientGone:
-            raise
         except Exception:
             _logger.exception("request %s failed", request.id)
             await self._explain(request, _UNEXPECTED)
+
+    async def _route(self, request: Request) -> None:
+        if request.link.private:
+            await self._private(request)
+        else:
+            await self._public(request)
 
     async def _explain(self, request: Request, error: ModelServeError) -> None:
         if request.started:
@@ -125,7 +151,10 @@ class Gateway:
         authorize(grant, row.rule)
         self.usage.note(grant.id)
         if row.owner is Owner.WORKER:
-            await self.scorer.handle(request)
+            authorize_scoring(grant, snapshot, request.path, request.method)
+            address = routing.parse(request.path, request.method)
+            request.link.ticket = Ticket.of(request, snapshot, grant, address)
+            await self.scorer.handle(request, address)
         elif row.owner is Owner.GATEWAY:
             await self._own(request)
         elif row.owner is Owner.CONTROLLER:
@@ -163,7 +192,7 @@ class Gateway:
             "modelserve_controller_up": ("1 while the controller answers.", float(self.snapshots.answering)),
             "modelserve_body_bytes_held": ("Bytes of scoring bodies in memory.", float(self.scorer.bodies.held)),
         }
-        return self.metrics.render(self.scorer.lanes.all(), gauges)
+        return self.metrics.render(self.scorer.workers.all(), gauges)
 
     # ------------------------------------------------------------------------------------------------ private face
     def _idle(self) -> float:

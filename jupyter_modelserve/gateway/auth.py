@@ -9,8 +9,9 @@ import time
 from collections.abc import Mapping
 
 from jupyter_modelserve.addresses import Rule
-from jupyter_modelserve.errors import PermissionDenied, Unauthenticated
-from jupyter_modelserve.types import Scope, TokenGrant
+from jupyter_modelserve.errors import NotFound, PermissionDenied, Unauthenticated
+from jupyter_modelserve.gateway import routing
+from jupyter_modelserve.types import Scope, Snapshot, TokenGrant
 
 _HOW = "send 'Authorization: Bearer <token>', or Basic with user name 'token'"
 
@@ -70,3 +71,31 @@ def authorize(grant: TokenGrant, rule: Rule) -> None:
     if Scope.ALL in grant.scopes or (rule is Rule.SCORE and Scope.SCORE in grant.scopes):
         return
     raise PermissionDenied("this token may only score; use one with the scope 'all' here", details={"scope": "all"})
+
+
+def authorize_scoring(grant: TokenGrant, snapshot: Snapshot, path: str, method: str) -> None:
+    """Refuse who may not score the models behind an address (EXECUTE, REQ-024).
+
+    Raises:
+        PermissionDenied: names the right and the model. NotFound: nothing there that the caller may know of.
+    """
+    access = snapshot.access
+    if access is None or grant.principal in access.admins:
+        return
+    address = routing.parse(path, method)
+    models = routing.models_behind(snapshot.routes, address)
+    if not models:
+        raise NotFound(f"nothing named {address.name!r} is served that you may score", details={"name": address.name})
+    for name in models:
+        if not access.allows(grant.principal, name):
+            raise PermissionDenied(
+                f"{grant.principal} may not score {name}: EXECUTE on FUNCTION {name} is missing, or USE_CATALOG and "
+                "USE_SCHEMA on what holds it",
+                details={
+                    "operation": "model.score",
+                    "principal": grant.principal,
+                    "securable_type": "FUNCTION",
+                    "securable_name": name,
+                    "hint": f"%why_denied {name} model.score tells who can grant it",
+                },
+            )

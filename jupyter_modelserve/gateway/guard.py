@@ -16,12 +16,12 @@ from jupyter_modelserve.gateway.request import Request
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
 _HOST: Final = re.compile(r"^(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>\d{1,5}))?$")
-_RAW: Final = re.compile(rb"^/[\x21-\x7e]*$")
+_RAW: Final = re.compile(rb"^/[\x21\x22\x24-\x7e]*$")
 _TRICK: Final = re.compile(rb"%(?:2f|5c|00)", re.IGNORECASE)
 _DOUBLE: Final = re.compile(r"%(?:25)*(?:2f|5c|00|2e%(?:25)*2e)", re.IGNORECASE)
 _LONGEST: Final = 8192
 _REMEMBERED: Final = 256
-_QUERY: Final = re.compile(rb"^[\x21-\x7e]*$")
+_QUERY: Final = re.compile(rb"^[\x21\x22\x24-\x7e]*$")
 
 
 class HostGuard:

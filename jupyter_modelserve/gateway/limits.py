@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from jupyter_modelserve.errors import PayloadTooLarge, Unavailable
-from jupyter_modelserve.gateway.request import ClientGone, Request
+from jupyter_modelserve.gateway.request import Request
 
 _BODIES: Final = 4
 
@@ -27,13 +27,17 @@ class BodyReader:
         if request.content_length is not None and request.content_length > self.limit:
             raise self._too_large()
 
+    def fits(self, size: int) -> bool:
+        """Whether a body of *size* bytes may be held besides what is."""
+        return size <= self.limit and self.held + size <= self.budget
+
     async def read(self, request: Request) -> list[bytes]:
         """The body in pieces, after :meth:`check`; :meth:`release` them when done.
 
         Raises:
             PayloadTooLarge: a chunked body passed the limit; nothing more was read.
             Unavailable: other bodies fill the memory set aside for them.
-            ClientGone: the caller hung up.
+            BadRequest: the body is not well formed.
         """
         pieces: list[bytes] = []
         try:
@@ -41,16 +45,12 @@ class BodyReader:
         except BaseException:
             self.release(pieces)
             raise
-        request.link.resume()
         return pieces
 
     async def _fill(self, request: Request, pieces: list[bytes]) -> None:
         size = 0
         while not request.body_done:
-            message = await request.receive()
-            if message["type"] != "http.request":
-                raise ClientGone
-            data: bytes = message["body"]
+            data = await request.read()
             size += len(data)
             self.held += len(data)
             pieces.append(data)
@@ -58,7 +58,6 @@ class BodyReader:
                 raise self._too_large()
             if self.held > self.budget:
                 raise Unavailable("too many large requests at the same time; try again", retry_after_s=1)
-            request.body_done = not message["more_body"]
 
     def release(self, pieces: list[bytes]) -> None:
         """Give back the memory of a body."""

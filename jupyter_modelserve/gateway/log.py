@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import time
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,17 @@ from jupyter_modelserve.gateway.request import Request
 
 _KEPT: Final = 3
 _GATHERED: Final = 20_000
+_METHODS: Final = {each: f'"{each}"' for each in ("POST", "GET", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS")}
+
+
+def _quote(text: str) -> str:
+    """*text* in JSON; most ids need nothing but the quotes."""
+    return f'"{text}"' if text.isalnum() and text.isascii() else json.dumps(text)
+
+
+@lru_cache(256)
+def _path(raw: bytes) -> str:
+    return json.dumps(raw[:2048].decode("latin-1"))
 
 
 class AccessLog:
@@ -37,9 +49,10 @@ class AccessLog:
         if now != self._second:
             self._second = now
             self._stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
+        method = _METHODS.get(request.method) or json.dumps(request.method)
         self._lines.append(
-            f'{{"at": "{self._stamp}", "id": {json.dumps(request.id)}, "method": "{request.method}", '
-            f'"path": {json.dumps(request.raw_path[:2048].decode("latin-1"))}, "status": {request.status}, '
+            f'{{"at": "{self._stamp}", "id": {_quote(request.id)}, "method": {method}, '
+            f'"path": {_path(request.raw_path)}, "status": {request.status}, '
             f'"ms": {seconds * 1000:.2f}, "sent": {request.sent}, "token": "{request.grant_id}", '
             f'"version": "{request.version}"}}\n'
         )

@@ -34,7 +34,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--home", type=Path, required=True, help="state directory of the instance")
     home: Path = parser.parse_args(arguments).home.absolute()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO, stream=sys.stderr)
-    logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
     paths = Paths(home)
     os.umask(0o077)
     try:

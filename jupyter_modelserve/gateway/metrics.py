@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from jupyter_modelserve.gateway.balance import Lane
+from jupyter_modelserve.gateway.balance import Worker
 from jupyter_modelserve.gateway.request import Request
 
 CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
@@ -52,7 +52,7 @@ class Metrics:
         counted = (key, request.status)
         self._requests[counted] = self._requests.get(counted, 0) + 1
 
-    def render(self, lanes: Iterable[Lane], gauges: Mapping[str, tuple[str, float]]) -> bytes:
+    def render(self, workers: Iterable[Worker], gauges: Mapping[str, tuple[str, float]]) -> bytes:
         """Everything as text. *gauges* maps a name to its help and value."""
         lines: list[str] = []
         lines += _family("modelserve_requests_total", "counter", "Finished requests.")
@@ -61,7 +61,7 @@ class Metrics:
         lines += _family("modelserve_request_seconds", "histogram", "Time from head to last byte.")
         for key, histogram in sorted(self._seconds.items()):
             lines += _histogram(key, histogram)
-        lines += _lanes(list(lanes))
+        lines += _workers(list(workers))
         fixed = {
             "modelserve_requests_in_flight": ("Requests being answered.", float(self.in_flight)),
             "modelserve_start_time_seconds": ("When the gateway started, since 1970.", self._started_at),
@@ -85,13 +85,13 @@ def _histogram(key: _Key, histogram: _Histogram) -> Iterator[str]:
     yield f"modelserve_request_seconds_count{{{labels}}} {count}"
 
 
-def _lanes(lanes: list[Lane]) -> Iterator[str]:
+def _workers(workers: list[Worker]) -> Iterator[str]:
     names = ("model", "version", "target")
     for name, doc in (("in_flight", "Requests a worker works on."), ("waiting", "Requests waiting for a worker.")):
         yield from _family(f"modelserve_worker_{name}", "gauge", doc)
-        for lane in lanes:
-            labels = _labels(names, (lane.target.model, lane.target.version, lane.target.id))
-            yield f"modelserve_worker_{name}{{{labels}}} {getattr(lane, name)}"
+        for worker in workers:
+            labels = _labels(names, (worker.target.model, worker.target.version, worker.target.id))
+            yield f"modelserve_worker_{name}{{{labels}}} {getattr(worker, name)}"
 
 
 def _labels(names: Iterable[str], values: Iterable[str]) -> str:

@@ -8,10 +8,11 @@ stays with the caller.
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Final
 
 from jupyter_modelserve.errors import BadGateway, DeadlineExceeded, Unavailable
-from jupyter_modelserve.gateway.request import ClientGone, Headers, Request, header_value
+from jupyter_modelserve.gateway.request import Headers, Request, header_value
 from jupyter_modelserve.gateway.scoring import AnswerBroken
 from jupyter_modelserve.gateway.upstream import ConnectFailed, Connection, ConnectionLost, connect
 from jupyter_modelserve.types import TokenGrant
@@ -19,6 +20,9 @@ from jupyter_modelserve.types import TokenGrant
 IDLE_SECONDS: Final = 120.0
 """No byte moves in either direction of a body for this long: the request is given up."""
 ANSWER_SECONDS: Final = 600.0
+ON_BEHALF_OF: Final = b"x-modelserve-on-behalf-of"
+"""Whom the local user's token speaks for, percent-encoded; from any other token it is dropped."""
+_PERSON: Final = re.compile(rb"[\x21-\x7e](?:[\x20-\x7e]{0,2046}[\x21-\x7e])?")
 _PAUSE: Final = 0.05
 _HOP: Final = frozenset(
     {
@@ -115,6 +119,9 @@ class Proxy:
         lines.append(b"x-request-id: " + request.id.encode("ascii"))
         lines.append(b"x-modelserve-principal: " + header_value(grant.principal))
         lines.append(b"x-modelserve-scopes: " + ",".join(grant.scopes).encode("ascii"))
+        person = request.fields.get(ON_BEHALF_OF, b"")
+        if grant.delegates and _PERSON.fullmatch(person):
+            lines.append(ON_BEHALF_OF + b": " + person)
         if request.content_length is not None:
             lines.append(b"content-length: %d" % request.content_length)
         elif request.has_body:
@@ -131,17 +138,12 @@ async def _pump(request: Request, connection: Connection) -> None:
     chunked = request.content_length is None
     while not request.body_done:
         async with asyncio.timeout(IDLE_SECONDS):
-            message = await request.receive()
-        if message["type"] != "http.request":
-            raise ClientGone
-        data: bytes = message["body"]
-        request.body_done = not message["more_body"]
+            data = await request.read()
         if chunked:
-            data = (b"%x\r\n%b\r\n" % (len(data), data) if data else b"") + (b"0\r\n\r\n" if request.body_done else b"")
+            data = (b"%x\r\n%b\r\n" % (len(data), data) if data else b"") + (b"0\r\n\r\n" if request.complete else b"")
         if data:
             async with asyncio.timeout(IDLE_SECONDS):
                 await connection.write(data)
-    request.link.resume()
 
 
 async def _answered(connection: Connection, pump: asyncio.Task[None] | None) -> None:

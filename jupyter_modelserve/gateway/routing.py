@@ -70,21 +70,36 @@ def parse(path: str, method: str) -> ScoringAddress:
     return ScoringAddress(parts[0], parts[1], stage_only=family == "model-endpoint")
 
 
+def models_behind(table: RouteTable, address: ScoringAddress) -> tuple[str, ...]:
+    """Every model that may answer at an address, whether it is ready or not; none when nothing is there."""
+    if address.segment is None:
+        return tuple(dict.fromkeys(each.model for each in table.endpoints.get(address.name, ())))
+    return (address.name,) if address.name in table.models else ()
+
+
 def resolve(table: RouteTable, address: ScoringAddress, rng: Random) -> Route:
-    """The route of an address.
+    """The route of an address; raises what :func:`plan` raises."""
+    return split(plan(table, address), rng)
+
+
+def plan(table: RouteTable, address: ScoringAddress) -> tuple[tuple[int, Route], ...]:
+    """The routes of an address with their weights, at least one: the same for as long as the table is in force.
 
     Raises:
         NotFound: unknown model, version, alias, stage or endpoint; the message names what is served instead.
         Unavailable: known, but nothing is ready; the message says why.
     """
     if address.segment is None:
-        return _resolve_endpoint(table, address.name, rng)
+        return _plan_endpoint(table, address.name)
     model = table.models.get(address.name)
     if model is None:
+        if (name := table.renamed.get(address.name)) is not None:
+            text = f"the model {address.name!r} was renamed to {name!r}; use that name"
+            raise NotFound(text, details={"model": address.name, "renamed_to": name})
         served = _listed(table.models, "models")
         raise NotFound(f"no endpoint serves a model named {address.name!r}; {served}", details={"model": address.name})
     version = _version_of(address, model)
-    return Route(_targets(table, address.name, model, version), address.name, version, address.name)
+    return ((1, Route(_targets(table, address.name, model, version), address.name, version, address.name)),)
 
 
 def _version_of(address: ScoringAddress, model: RouteModel) -> str:
@@ -131,19 +146,23 @@ def _targets(table: RouteTable, name: str, model: RouteModel, version: str) -> t
     )
 
 
-def _resolve_endpoint(table: RouteTable, name: str, rng: Random) -> Route:
+def _plan_endpoint(table: RouteTable, name: str) -> tuple[tuple[int, Route], ...]:
     entities = table.endpoints.get(name)
     if entities is None:
         served = _listed(table.endpoints, "endpoints")
         raise NotFound(f"there is no endpoint named {name!r}; {served}", details={"endpoint": name})
-    routes = [(each.traffic, route) for each in entities if each.traffic > 0 and (route := _try(table, name, each))]
+    routes = tuple(
+        (each.traffic, route) for each in entities if each.traffic > 0 and (route := _try(table, name, each))
+    )
     if not routes:
         raise _none_ready(table, name, entities)
-    return routes[0][1] if len(routes) == 1 else split(routes, rng)
+    return routes
 
 
 def split(routes: Sequence[tuple[int, Route]], rng: Random) -> Route:
     """One of *routes*, each as often as its weight says."""
+    if len(routes) == 1:
+        return routes[0][1]
     point = rng.random() * sum(weight for weight, _ in routes)
     for weight, route in routes:
         point -= weight

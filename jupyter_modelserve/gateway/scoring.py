@@ -1,7 +1,8 @@
 """The way of a scoring request: route, read, wait for a slot, send, and try elsewhere when a worker is lost.
 
-A prediction may be repeated, so a request whose connection ended before any byte of the answer is sent once more;
-one that could not be delivered at all is delivered elsewhere, or to the same worker for as long as it restarts.
+A prediction may be repeated, so a request whose connection ended before any byte of the answer is sent once more,
+alone (``balance``); one that could not be delivered at all is delivered elsewhere, or to the same worker for as long as
+it restarts. What needs none of this takes the straight way (``express``) and comes here only when something happens.
 """
 
 from __future__ import annotations
@@ -9,26 +10,36 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
-from jupyter_modelserve.errors import BadGateway, DeadlineExceeded, Unavailable, UnsupportedMediaType
+from jupyter_modelserve.errors import BadGateway, DeadlineExceeded, ModelServeError, Unavailable, UnsupportedMediaType
 from jupyter_modelserve.gateway import routing
-from jupyter_modelserve.gateway.balance import Lane, Lanes, Rerouted
+from jupyter_modelserve.gateway.balance import Rerouted, Worker, Workers
+from jupyter_modelserve.gateway.express import Flight
+from jupyter_modelserve.gateway.lanes import Lane
 from jupyter_modelserve.gateway.limits import BodyReader
-from jupyter_modelserve.gateway.request import Headers, Request, header_value
+from jupyter_modelserve.gateway.request import Headers, Request, header_value, join
 from jupyter_modelserve.gateway.routing import Route, ScoringAddress
-from jupyter_modelserve.gateway.upstream import ConnectFailed, Connection, ConnectionLost, Pool, connect
+from jupyter_modelserve.gateway.upstream import ConnectFailed, Connection, ConnectionLost, connect
 from jupyter_modelserve.types import RouteTable
 
 _PASSED: Final = frozenset({b"content-type", b"x-modelserve-format", b"warning", b"retry-after"})
 _PATIENCE: Final = 1.0
+_PATIENCE_AFTER_LOSS: Final = 30.0
+"""Seconds for which a request that was lost with its worker waits for the next one; a new request may try again."""
 _PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 0.2
 _DYING: Final = 0.05
 _MISDIRECTED: Final = 421
+_REFUSALS: Final = frozenset({_MISDIRECTED, 503})
 _NOT_STARTED: Final = b"x-modelserve-not-started"
 """A worker that has not taken the request says so: nothing was computed, it may go elsewhere."""
+_ALONE: Final = b"x-modelserve-alone: 1\r\n"
+_PLANS: Final = 1024
+
+Plan = tuple[tuple[int, Route], ...]
 
 
 class AnswerBroken(Exception):
@@ -37,9 +48,15 @@ class AnswerBroken(Exception):
 
 @dataclass(slots=True)
 class _Trial:
-    """What has been tried for one request."""
+    """One request, where it goes, and what has been tried for it."""
 
-    tried: set[str]
+    request: Request
+    address: ScoringAddress
+    route: Route
+    table: RouteTable
+    pieces: list[bytes]
+    size: int = 0
+    tried: set[str] = field(default_factory=set)
     replayed: bool = False
     lost: bool = False
     give_up_at: float = 0.0
@@ -47,17 +64,18 @@ class _Trial:
 
 
 class _Slot:
-    """A lane's slot that is given back once, as early as possible."""
+    """A slot that is given back once, as early as possible."""
 
-    __slots__ = ("_lane",)
+    __slots__ = ("_lane", "_worker")
 
-    def __init__(self, lane: Lane) -> None:
-        self._lane: Lane | None = lane
+    def __init__(self, worker: Worker, lane: Lane) -> None:
+        self._worker: Worker | None = worker
+        self._lane = lane
 
     def free(self) -> None:
-        lane, self._lane = self._lane, None
-        if lane is not None:
-            lane.release()
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.release(self._lane)
 
 
 class Scorer:
@@ -80,143 +98,213 @@ class Scorer:
     ) -> None:
         self._table = table
         self._trouble = trouble
-        self._timeout = timeout
         self._rng = rng or random.Random()  # noqa: S311 - splits traffic, guards nothing
+        self._planned: RouteTable | None = None
+        self._plans: dict[ScoringAddress, Plan] = {}
+        self.timeout = timeout
         self.bodies = BodyReader(body_limit)
-        self.lanes = Lanes(self._rng)
-        self.pool = Pool()
+        self.workers = Workers(self._rng)
 
     def adopt(self, table: RouteTable) -> None:
         """A new table is in force: forget what it does not name."""
-        self.lanes.sync(table)
-        self.pool.keep_only({each.address for each in table.targets.values()})
+        self.workers.sync(table)
 
-    async def handle(self, request: Request) -> None:
+    # ------------------------------------------------------------------------------------------------ routes
+    def _route(self, table: RouteTable, address: ScoringAddress) -> Route:
+        if table is not self._planned or len(self._plans) >= _PLANS:
+            self._planned, self._plans = table, {}
+        plan = self._plans.get(address)
+        if plan is None:
+            plan = self._plans[address] = routing.plan(table, address)
+        return plan[0][1] if len(plan) == 1 else routing.split(plan, self._rng)
+
+    def known_route(self, address: ScoringAddress) -> Route | None:
+        """The route of an address, or nothing where there is something to explain."""
+        try:
+            return self._route(self._table(), address)
+        except ModelServeError:
+            return None
+
+    # ------------------------------------------------------------------------------------------------ ways in
+    async def handle(self, request: Request, address: ScoringAddress) -> None:
         """Answer one scoring request.
 
         Raises:
             ModelServeError: what the caller is told instead of a prediction.
             AnswerBroken: the worker died in the middle of its answer.
         """
-        address = routing.parse(request.path, request.method)
         self.bodies.check(request)
         _check_encoding(request)
         table = self._table()
-        route = routing.resolve(table, address, self._rng)
+        route = self._route(table, address)
         _label(request, route)
-        seconds = route.targets[0].timeout or self._timeout
+        seconds = route.targets[0].timeout or self.timeout
         pieces: list[bytes] = []
         try:
             async with asyncio.timeout(seconds):
                 pieces = await self.bodies.read(request)
-                await self._deliver(request, address, table, route, pieces)
+                await self._deliver(_Trial(request, address, route, table, pieces, sum(map(len, pieces))))
         except TimeoutError as error:
             if request.started:
                 raise AnswerBroken from error
-            raise self._too_late(request, seconds) from error
+            raise _too_late(request, seconds) from error
         finally:
             self.bodies.release(pieces)
 
-    def _too_late(self, request: Request, seconds: float) -> DeadlineExceeded:
-        who = f"version {request.version} of {request.model!r}"
-        what = f"{who} did not answer" if request.body_done else "the body did not arrive completely"
-        return DeadlineExceeded(f"{what} within {seconds:g} seconds", details={"timeout": seconds})
+    async def resume(self, flight: Flight) -> None:
+        """Go on with a request whose straight way ended; raises what :meth:`handle` raises."""
+        request, pieces = flight.request, flight.body[:]
+        trial = _Trial(request, flight.address, flight.route, self._table(), pieces, request.buffered)
+        self.bodies.held += trial.size
+        try:
+            async with asyncio.timeout_at(flight.deadline):
+                if not await self._settle(trial, flight.worker, flight.lane, flight.connection):
+                    await self._deliver(trial)
+        except TimeoutError as error:
+            if request.started:
+                raise AnswerBroken from error
+            raise _too_late(request, flight.seconds) from error
+        finally:
+            self.bodies.release(pieces)
 
-    async def _deliver(
-        self, request: Request, address: ScoringAddress, table: RouteTable, route: Route, pieces: list[bytes]
-    ) -> None:
-        trial = _Trial(set())
+    async def overdue(self, flight: Flight) -> None:
+        """Give up a request that was not answered in time.
+
+        Raises:
+            DeadlineExceeded: always.
+        """
+        flight.connection.close()
+        flight.worker.release(flight.lane)
+        raise _too_late(flight.request, flight.seconds)
+
+    # ------------------------------------------------------------------------------------------------ trials
+    async def _deliver(self, trial: _Trial) -> None:
         while True:
-            newest = self._table()
-            if newest is not table:
-                table, route = newest, routing.resolve(newest, address, self._rng)
-                _label(request, route)
-            lane = self.lanes.pick(route.targets, asyncio.get_running_loop().time(), trial.tried)
-            try:
-                await lane.acquire()
-            except Rerouted:
-                continue
-            if await self._attempt(request, route, lane, pieces, trial):
-                return
             if trial.lost:
                 trial.lost = False
-                if all(each.id in trial.tried for each in route.targets):
+                if all(each.id in trial.tried for each in trial.route.targets):
                     # A process that is just dying accepts for some milliseconds more: the replay must not go there.
                     await asyncio.sleep(_DYING)
+            newest = self._table()
+            if newest is not trial.table:
+                trial.table, trial.route = newest, self._route(newest, trial.address)
+                _label(trial.request, trial.route)
+            worker = self.workers.pick(trial.route.targets, trial.tried)
+            try:
+                lane = await (worker.acquire_alone() if trial.replayed else worker.acquire(trial.size))
+            except Rerouted:
+                continue
+            if await self._attempt(trial, worker, lane):
+                return
 
-    async def _attempt(self, request: Request, route: Route, lane: Lane, pieces: list[bytes], trial: _Trial) -> bool:
+    async def _attempt(self, trial: _Trial, worker: Worker, lane: Lane) -> bool:
         """One try on an acquired lane; whether the request is answered."""
         try:
-            connection = await self._open(lane, trial)
+            connection = await (connect(lane.address) if trial.replayed else lane.open())
         except ConnectFailed:
-            lane.release()
-            await self._undelivered(route, lane, trial)
+            worker.release(lane)
+            await self._undelivered(trial, worker, lane)
             return False
         except BaseException:
-            lane.release()
+            worker.release(lane)
             raise
-        slot = _Slot(lane)
+        head = self.head(lane, trial.request, trial.size, _ALONE if trial.replayed else b"")
+        return await self._settle(trial, worker, lane, connection, [head, *trial.pieces])
+
+    async def _settle(
+        self, trial: _Trial, worker: Worker, lane: Lane, connection: Connection, message: list[bytes] | None = None
+    ) -> bool:
+        """Send *message* unless that was done, and pass the answer on; whether the request is answered."""
+        slot = _Slot(worker, lane)
         try:
-            connection.send([_head(lane, request, pieces), *pieces])
+            if message is not None:
+                connection.send(message)
             await connection.head()
-            if connection.status != _MISDIRECTED and not any(name == _NOT_STARTED for name, _ in connection.headers):
+            if self.usable(connection):
                 lane.succeed()
-                await self._answer(request, route, connection, slot)
+                await self._answer(trial.request, trial.route, connection, slot)
                 return True
         except ConnectionLost as lost:
             if not connection.used:
                 lane.fail(asyncio.get_running_loop().time())
-            self._lost(request, lane, lost, trial)
+            self._lost(trial, worker, lost)
             return False
         finally:
+            lane.put(connection)
             slot.free()
-            self.pool.put(lane.target.address, connection)
-        await self._undelivered(route, lane, trial)
+        await self._undelivered(trial, worker, lane)
         return False
 
-    async def _open(self, lane: Lane, trial: _Trial) -> Connection:
-        address = lane.target.address
-        return await (connect(address) if trial.replayed else self.pool.get(address))
+    def usable(self, connection: Connection) -> bool:
+        """Whether the worker took the request: anything else is no answer, and it may go elsewhere."""
+        if connection.status not in _REFUSALS:
+            return True
+        return connection.status != _MISDIRECTED and not any(name == _NOT_STARTED for name, _ in connection.headers)
 
     async def _answer(self, request: Request, route: Route, connection: Connection, slot: _Slot) -> None:
-        headers = _headers(connection.headers, route)
         if connection.complete:
             slot.free()
-            await request.reply(connection.status, headers, connection.take())
+            request.answer(connection.status, self.lines(connection, route), connection.take())
+            await request.link.drain()
             return
-        length = next((value for name, value in connection.headers if name == b"content-length"), None)
-        if length is not None:
-            headers.append((b"content-length", length))
-        await request.start(connection.status, headers)
+        headers = [each for each in connection.headers if each[0] in _PASSED or each[0] == b"content-length"]
+        await request.start(connection.status, headers + _names(route))
         while piece := await connection.read():
             await request.write(piece, more=True)
         slot.free()
         await request.write(b"")
 
-    def _lost(self, request: Request, lane: Lane, lost: ConnectionLost, trial: _Trial) -> None:
+    def lines(self, connection: Connection, route: Route) -> bytes:
+        """The header lines of an answer, without its length."""
+        return join([each for each in connection.headers if each[0] in _PASSED]) + _name_lines(
+            route.entity, route.model, route.version
+        )
+
+    def head(self, lane: Lane, request: Request, size: int, more: bytes = b"") -> bytes:
+        """The whole head is ours: nothing of the caller's but a checked id and content type."""
+        kind = request.fields.get(b"content-type")
+        return b"%bx-request-id: %b\r\n%b%bcontent-length: %d\r\n\r\n" % (
+            lane.head,
+            request.number,
+            b"content-type: %b\r\n" % kind if kind else b"",
+            more,
+            size,
+        )
+
+    # ------------------------------------------------------------------------------------------------ accidents
+    def _lost(self, trial: _Trial, worker: Worker, lost: ConnectionLost) -> None:
         """Allow one replay when no byte of an answer came."""
-        self._trouble(lane.target.id)
+        self._trouble(worker.target.id)
+        request = trial.request
         if request.started:
             raise AnswerBroken from lost
-        if lost.answered or trial.replayed:
-            how = "broke off its answer" if lost.answered else "died twice while it worked on this request"
-            message = f"the worker of version {request.version} of {request.model!r} {how}"
-            raise BadGateway(message, retry_after_s=1) from lost
+        who = f"the worker of version {request.version} of {request.model!r}"
+        if lost.answered:
+            raise BadGateway(f"{who} broke off its answer", retry_after_s=1) from lost
+        if trial.replayed:
+            raise BadGateway(
+                f"{who} died twice while it worked on this request, the second time on nothing else: the request "
+                "itself may be what ends it; see the version's log",
+                retry_after_s=1,
+            ) from lost
         trial.replayed = trial.lost = True
-        trial.tried.add(lane.target.id)
+        trial.tried.add(worker.target.id)
 
-    async def _undelivered(self, route: Route, lane: Lane, trial: _Trial) -> None:
-        """Nothing was sent: go on with another target, or wait a moment for a restart."""
+    async def _undelivered(self, trial: _Trial, worker: Worker, lane: Lane) -> None:
+        """Nothing was sent: go on with another lane or target, or wait a moment for a restart."""
         now = asyncio.get_running_loop().time()
-        self._trouble(lane.target.id)
+        self._trouble(worker.target.id)
         lane.fail(now)
-        trial.tried.add(lane.target.id)
-        if any(each.id not in trial.tried for each in route.targets):
+        if lane.number != 0:
             return
-        trial.give_up_at = trial.give_up_at or now + _PATIENCE
+        trial.tried.add(worker.target.id)
+        if any(each.id not in trial.tried for each in trial.route.targets):
+            return
+        trial.give_up_at = trial.give_up_at or now + (_PATIENCE_AFTER_LOSS if trial.replayed else _PATIENCE)
         if now >= trial.give_up_at:
             raise Unavailable(
-                f"version {route.version} of {route.model!r} cannot be reached; its worker is being restarted",
+                f"version {trial.route.version} of {trial.route.model!r} cannot be reached; its worker is being "
+                "restarted",
                 retry_after_s=1,
             )
         trial.tried.clear()
@@ -224,27 +312,27 @@ class Scorer:
         trial.pause = min(trial.pause * 2, _LONGEST_PAUSE)
 
 
-def _head(lane: Lane, request: Request, pieces: list[bytes]) -> bytes:
-    """The whole head is ours: nothing of the caller's but a checked id and content type."""
-    kind = request.fields.get(b"content-type")
-    return b"%b\r\nx-request-id: %b\r\n%bcontent-length: %d\r\n\r\n" % (
-        lane.head,
-        request.id.encode("ascii"),
-        b"content-type: %b\r\n" % kind if kind else b"",
-        sum(map(len, pieces)),
-    )
+def _names(route: Route) -> Headers:
+    return [
+        (b"served-model-name", header_value(route.entity)),
+        (b"x-modelserve-model", header_value(route.model)),
+        (b"x-modelserve-version", route.version.encode("ascii")),
+    ]
 
 
-def _headers(found: Headers, route: Route) -> Headers:
-    headers = [each for each in found if each[0] in _PASSED]
-    headers.append((b"served-model-name", header_value(route.entity)))
-    headers.append((b"x-modelserve-model", header_value(route.model)))
-    headers.append((b"x-modelserve-version", route.version.encode("ascii")))
-    return headers
+@lru_cache(256)
+def _name_lines(entity: str, model: str, version: str) -> bytes:
+    return join(_names(Route((), model, version, entity)))
 
 
 def _label(request: Request, route: Route) -> None:
     request.endpoint, request.model, request.version = route.endpoint, route.model, route.version
+
+
+def _too_late(request: Request, seconds: float) -> DeadlineExceeded:
+    who = f"version {request.version} of {request.model!r}"
+    what = f"{who} did not answer" if request.body_done else "the body did not arrive completely"
+    return DeadlineExceeded(f"{what} within {seconds:g} seconds", details={"timeout": seconds})
 
 
 def _check_encoding(request: Request) -> None:

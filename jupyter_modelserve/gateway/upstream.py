@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Final
 
 import httptools
@@ -18,7 +19,9 @@ from jupyter_modelserve.gateway.request import Headers
 HIGH_WATER: Final = 256 * 1024
 _HEAD_LIMIT: Final = 64 * 1024
 _CONNECT_SECONDS: Final = 2.0
-_IDLE_KEPT: Final = 64
+_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
+_REMEMBERED: Final = 256
+_LONGEST_REMEMBERED: Final = 1024
 
 
 class ConnectFailed(Exception):
@@ -33,6 +36,20 @@ class ConnectionLost(Exception):
         self.answered = answered
 
 
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """What the parser read from a head with a content-length: the same bytes mean the same next time."""
+
+    status: int
+    headers: Headers
+    keep: bool
+    length: int
+
+
+_heads: dict[bytes, _Head] = {}
+"""Heads of answers that came in one piece. Most answers of a worker have one of a few, and reading one costs 3 µs."""
+
+
 class Connection(asyncio.Protocol):
     """One connection to a process of ours: one request at a time, answers as a stream with back-pressure."""
 
@@ -41,6 +58,7 @@ class Connection(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self.used = False
         self.lost = False
+        self.listener: Callable[[], None] | None = None
         self._write_paused = False
         self._can_write: asyncio.Future[None] | None = None
         self._parser = httptools.HttpResponseParser(self)
@@ -52,6 +70,7 @@ class Connection(asyncio.Protocol):
         self.complete = False
         self.answered = False
         self._no_body = expect_no_body
+        self._framed = False
         self._until_eof = False
         self._in_head = True
         self._head_bytes = 0
@@ -129,8 +148,15 @@ class Connection(asyncio.Protocol):
             self._wanted = None
 
     def _wake(self) -> None:
-        if self._wanted is not None and not self._wanted.done():
+        if self.listener is not None:
+            self.listener()
+        elif self._wanted is not None and not self._wanted.done():
             self._wanted.set_result(None)
+
+    @property
+    def headed(self) -> bool:
+        """Whether the head of the answer is there."""
+        return not self._in_head
 
     @property
     def reusable(self) -> bool:
@@ -153,7 +179,11 @@ class Connection(asyncio.Protocol):
         if self.complete or self.lost:
             self.close()  # nobody asked: what follows cannot be trusted
             return
+        first = not self.answered
         self.answered = True
+        if first and self._recall(data):
+            self._wake()
+            return
         if self._in_head:
             self._head_bytes += len(data)
         try:
@@ -162,8 +192,31 @@ class Connection(asyncio.Protocol):
             self.close()
         if self._in_head and self._head_bytes > _HEAD_LIMIT:
             self.close()
+        if first:
+            self._remember(data)
         self._hold_back()
         self._wake()
+
+    def _recall(self, data: bytes) -> bool:
+        """Take a whole answer whose head is known, without the parser, which stays at the start of an answer."""
+        end = data.find(b"\r\n\r\n", 0, _LONGEST_REMEMBERED) + 4
+        head = _heads.get(data[:end])
+        if head is None or len(data) - end != head.length or self._no_body:
+            return False
+        self.status, self.headers, self._keep = head.status, head.headers, head.keep
+        self._in_head = False
+        self.complete = True
+        self._pieces.append(data[end:])
+        return True
+
+    def _remember(self, data: bytes) -> None:
+        end = data.find(b"\r\n\r\n", 0, _LONGEST_REMEMBERED) + 4
+        lengths = [value for name, value in self.headers if name in _FRAMING]
+        if end < 4 or not self.complete or self.lost or self._no_body or lengths != [b"%d" % (len(data) - end)]:
+            return
+        if len(_heads) >= _REMEMBERED:
+            _heads.clear()
+        _heads[data[:end]] = _Head(self.status, self.headers, self._keep, len(data) - end)
 
     def _hold_back(self) -> None:
         if self._buffered > HIGH_WATER and not self._read_paused and self.transport and not self.transport.is_closing():
@@ -194,24 +247,32 @@ class Connection(asyncio.Protocol):
             waiter.set_result(None)
 
     # ------------------------------------------------------------------------------------------------ parser
+    def on_message_begin(self) -> None:
+        """An answer begins; a second one to one request is refused before it can be taken for the first."""
+        if self.complete:
+            raise ConnectionLost(True)
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header of the answer."""
-        self.headers.append((name.lower(), value))
+        name = name.lower()
+        self.headers.append((name, value))
+        if name in _FRAMING:
+            self._framed = True
 
     def on_headers_complete(self) -> None:
         """The head is complete, unless it is an interim one."""
         status = self._parser.get_status_code()
         if status < 200:
             self.headers = []
+            self._framed = False
             return
         self.status = status
         self._in_head = False
         self._keep = bool(self._parser.should_keep_alive())
-        names = {name for name, _ in self.headers}
         if self._no_body:
             self._keep = False
             self.complete = True
-        elif status not in {204, 304} and not names & {b"content-length", b"transfer-encoding"}:
+        elif not self._framed and status not in {204, 304}:
             self._until_eof = True
 
     def on_body(self, body: bytes) -> None:
@@ -242,41 +303,6 @@ async def connect(address: str) -> Connection:
             return (await loop.create_unix_connection(Connection, place))[1]
     except (OSError, ValueError) as error:
         raise ConnectFailed(str(error)) from error
-
-
-class Pool:
-    """Idle connections by address, the last used first."""
-
-    def __init__(self) -> None:
-        self._idle: dict[str, list[Connection]] = {}
-
-    async def get(self, address: str) -> Connection:
-        """An idle connection, or a new one.
-
-        Raises:
-            ConnectFailed: nobody listens there.
-        """
-        idle = self._idle.get(address)
-        while idle:
-            connection = idle.pop()
-            if not connection.lost:
-                connection.used = True
-                return connection
-        return await connect(address)
-
-    def put(self, address: str, connection: Connection) -> None:
-        """Keep *connection* for the next request, or close it."""
-        idle = self._idle.setdefault(address, [])
-        if connection.reusable and len(idle) < _IDLE_KEPT:
-            idle.append(connection)
-        else:
-            connection.close()
-
-    def keep_only(self, addresses: set[str]) -> None:
-        """Close what leads elsewhere."""
-        for address in [each for each in self._idle if each not in addresses]:
-            for connection in self._idle.pop(address):
-                connection.close()
 
 
 async def call(path: str, method: str, target: str, body: bytes = b"", seconds: float = 10.0) -> tuple[int, bytes]:

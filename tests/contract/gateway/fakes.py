@@ -76,11 +76,12 @@ class Fake:
         self.open: set[asyncio.StreamWriter] = set()
         self.lost = asyncio.Event()
         self._server: asyncio.AbstractServer | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.unlink(missing_ok=True)
-        self._server = await asyncio.start_unix_server(self._serve, str(self.path), limit=2**22)
+        self._server = await asyncio.start_unix_server(self._accept, str(self.path), limit=2**22)
 
     async def stop(self) -> None:
         """Stop listening and drop every connection, as a killed process does."""
@@ -90,6 +91,11 @@ class Fake:
                 writer.transport.abort()
             await self._server.wait_closed()
             self._server = None
+            for task in self._tasks:
+                task.cancel()
+            if self._tasks:
+                await asyncio.wait(self._tasks)
+            self.open.clear()
         self.path.unlink(missing_ok=True)
 
     async def respond(self, got: Got) -> bytes | None:
@@ -98,9 +104,14 @@ class Fake:
     async def read_body(self, headers: dict[str, str], reader: asyncio.StreamReader) -> bytes:
         return await read_body(headers, reader)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self.open.add(writer)
+        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
                 head = await read_head(reader)
