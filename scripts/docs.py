@@ -20,9 +20,11 @@ PAGES = {
     "docs/reference/errors.md": "scripts.docs_tables:errors",
     "docs/reference/states.md": "scripts.docs_states:render",
     "docs/reference/requirements.md": "scripts.docs_tables:requirements",
+    "docs/reference/permissions.md": "scripts.docs_governance:render",
     "docs/reference/rest-api.md": "scripts.docs_api:render",
     "docs/reference/cli.md": "scripts.docs_cli:render",
     "docs/reference/magics.md": "scripts.docs_magics:render",
+    "labextension/src/api.ts": "scripts.docs_types:render",
 }
 """Page to the module and the function in it that returns the page's text."""
 

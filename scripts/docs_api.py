@@ -8,9 +8,11 @@ import re
 from enum import Enum
 from typing import Any
 
-from jupyter_modelserve import types
+from jupyter_modelserve import governed, types
 from jupyter_modelserve.addresses import API
 from jupyter_modelserve.controller.app import create_app
+from jupyter_modelserve.controller.registry import detail, outline
+from scripts import docs_governance
 from scripts.docs_tables import NOTE, table
 
 HEAD = f"""\
@@ -46,23 +48,28 @@ TALK: dict[tuple[str, str], tuple[str, str]] = {
     ("GET", "/endpoints/{name}/logs"): ("", '`{"logs": "text"}`'),
     ("GET", "/models"): ("", '`{"models": [Model]}`'),
     ("GET", "/models/{name}"): ("", "`Model`; 404 when it is not registered"),
+    ("GET", "/models/{name}/versions/{version}"): ("", "`VersionDetail`; 404 when there is none"),
+    ("GET", "/outline"): ("", "`Outline`"),
     ("POST", "/interpreters"): (
         '`{"path": "/path/to/python"}`; the local user only',
         '`{"path": "…", "python_version": "…"}`',
     ),
     ("GET", "/tokens"): ("", '`{"tokens": [TokenInfo]}`'),
     ("POST", "/tokens"): (
-        '`{"comment": "", "lifetime": seconds or null, "scopes": ["all"]}`',
+        '`{"comment": "", "lifetime": seconds or null, "scopes": ["all"]}`; an admin adds `"principal"`',
         '`{"token": "ms_…", "info": TokenInfo}`; the secret is shown this once',
     ),
     ("DELETE", "/tokens/{token_id}"): ("", "nothing"),
 }
+TALK |= docs_governance.TALK
 """Body and answer of each operation, which FastAPI does not know: they are JSON of our own dataclasses."""
 
 SHOWN = (
     types.EndpointSpec, types.ServedEntity, types.Selector, types.Endpoint, types.EndpointStatus, types.VersionStatus,
     types.Environment, types.Phase, types.Failure, types.Event, types.Model, types.ModelVersion, types.InstanceStatus,
-    types.DaemonStatus, types.TokenInfo,
+    types.DaemonStatus, types.TokenInfo, detail.VersionDetail, detail.VersionFile, outline.Outline,
+    outline.OutlineModel, governed.Metastore, governed.Catalog, governed.Schema, governed.Principal, governed.Grant,
+    governed.GrantResult, governed.EffectivePrivilege, governed.Decision, governed.MissingRight, governed.AuditRecord,
 )  # fmt: skip
 
 
@@ -98,7 +105,8 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
     status = next(code for code in operation["responses"] if code.startswith("2"))
     query = [_parameter(each) for each in operation.get("parameters", []) if each["in"] == "query"]
     text = re.sub(r"\s+", " ", operation.get("description", "")).replace("``", "`")
-    lines = [f"\n### {method} {path}\n", text, "", f"- rule: `{operation['x-modelserve-rule']}`"]
+    rule = f"- rule: `{operation['x-modelserve-operation']}`, see [permissions](permissions.md)"
+    lines = [f"\n### {method} {path}\n", text, "", rule]
     lines += [f"- query: {', '.join(query)}"] if query else []
     lines += [f"- body: {body}"] if body else []
     return "\n".join([*lines, f"- answer: {status}, {answer}", ""])
@@ -120,7 +128,7 @@ def _type(cls: type) -> str:
 def _readable(annotation: Any) -> str:
     found = re.sub(r"tuple\[(\w+), \.\.\.\]", r"[\1]", str(annotation)).replace("None", "null").replace("Any", "JSON")
     for name in re.findall(r"\w+", found):
-        known = getattr(types, name, None)
+        known = getattr(types, name, None) or getattr(governed, name, None)
         if isinstance(known, type) and issubclass(known, Enum):
             found = re.sub(rf"\b{name}\b", " | ".join(f'"{each.value}"' for each in known), found)
     return found

@@ -51,6 +51,7 @@ def render() -> str:
 
     names = dict.fromkeys([*ModelServeMagics.magics["line"]])
     order = ["register", "serve", "score", "models", "endpoints", "logs", "stop", "modelserve"]
+    order += ["alias", "promote", "catalogs", "grants", "why_denied"]
     functions = {name: getattr(ModelServeMagics, ModelServeMagics.magics["line"][name]) for name in names}
     return HEAD + "".join("\n" + describe(name, functions[name]) for name in sorted(functions, key=order.index))
 

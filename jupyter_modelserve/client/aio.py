@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from jupyter_modelserve.client import calls, payload, progress, sse, target, wire
 from jupyter_modelserve.client.address import Address, locate
+from jupyter_modelserve.client.governance import AsyncGovernance
 from jupyter_modelserve.errors import DeadlineExceeded, ModelServeError, NotFound, NotRunning, Unavailable
 from jupyter_modelserve.settings import Paths
 from jupyter_modelserve.types import Endpoint, EndpointSpec, Event, InstanceStatus, Model, TokenInfo, from_json
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class AsyncClient:
+class AsyncClient(AsyncGovernance):
     """Talks to one instance from one event loop; close it, or use it in an ``async with`` block.
 
     Every method raises a :class:`~jupyter_modelserve.errors.ModelServeError` of the class that the instance sent;
@@ -109,10 +110,17 @@ class AsyncClient:
         return await self.send(calls.tokens())
 
     async def create_token(
-        self, comment: str = "", lifetime: int | None = None, scopes: tuple[str, ...] = ("all",)
+        self,
+        comment: str = "",
+        lifetime: int | None = None,
+        scopes: tuple[str, ...] = ("all",),
+        principal: str = "",
     ) -> tuple[str, TokenInfo]:
-        """Make a token that lives *lifetime* seconds (``None``: until revoked); returns the secret and its record."""
-        return await self.send(calls.create_token(comment, lifetime, scopes))
+        """Make a token that lives *lifetime* seconds (``None``: until revoked); returns the secret and its record.
+
+        An admin may name another *principal*, above all a service principal (REQ-021).
+        """
+        return await self.send(calls.create_token(comment, lifetime, scopes, principal))
 
     async def delete_token(self, token_id: str) -> None:
         """Revoke a token."""

@@ -99,13 +99,16 @@ def tokens() -> Call[list[TokenInfo]]:
     return Call("GET", f"{API}/tokens", lambda body: [from_json(TokenInfo, each) for each in body["tokens"]])
 
 
-def create_token(comment: str, lifetime: int | None, scopes: tuple[str, ...]) -> Call[tuple[str, TokenInfo]]:
+def create_token(
+    comment: str, lifetime: int | None, scopes: tuple[str, ...], principal: str = ""
+) -> Call[tuple[str, TokenInfo]]:
     """Make a token; its secret is in the answer and nowhere else."""
     return Call(
         "POST",
         f"{API}/tokens",
         lambda body: (str(body["token"]), from_json(TokenInfo, body["info"])),
-        json={"comment": comment, "lifetime": lifetime, "scopes": list(scopes)},
+        json={"comment": comment, "lifetime": lifetime, "scopes": list(scopes)}
+        | ({"principal": principal} if principal else {}),
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from jupyter_modelserve.client import calls, payload, progress, sse, target, wire
 from jupyter_modelserve.client.address import Address, locate
+from jupyter_modelserve.client.governance import Governance
 from jupyter_modelserve.errors import DeadlineExceeded, ModelServeError, NotFound, NotRunning, Unavailable
 from jupyter_modelserve.settings import Paths
 from jupyter_modelserve.types import Endpoint, EndpointSpec, Event, InstanceStatus, Model, TokenInfo, from_json
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Client:
+class Client(Governance):
     """Talks to one instance. Safe to use from several threads; close it, or use it in a ``with`` block.
 
     Every method raises a :class:`~jupyter_modelserve.errors.ModelServeError` of the class that the instance sent;
@@ -107,10 +108,17 @@ class Client:
         return self.send(calls.tokens())
 
     def create_token(
-        self, comment: str = "", lifetime: int | None = None, scopes: tuple[str, ...] = ("all",)
+        self,
+        comment: str = "",
+        lifetime: int | None = None,
+        scopes: tuple[str, ...] = ("all",),
+        principal: str = "",
     ) -> tuple[str, TokenInfo]:
-        """Make a token that lives *lifetime* seconds (``None``: until revoked); returns the secret and its record."""
-        return self.send(calls.create_token(comment, lifetime, scopes))
+        """Make a token that lives *lifetime* seconds (``None``: until revoked); returns the secret and its record.
+
+        An admin may name another *principal*, above all a service principal (REQ-021).
+        """
+        return self.send(calls.create_token(comment, lifetime, scopes, principal))
 
     def delete_token(self, token_id: str) -> None:
         """Revoke a token."""

@@ -18,6 +18,7 @@ from jupyter_modelserve.errors import InvalidParameter, NotFound
 from jupyter_modelserve.types import (
     Endpoint,
     EndpointSpec,
+    EngineChoice,
     Selector,
     SelectorKind,
     ServedEntity,
@@ -32,19 +33,27 @@ def selector(segment: names.Segment | None) -> Selector:
     return Selector(SelectorKind(segment.kind.value), segment.value)
 
 
-def specification(reference: str, name: str | None = None, size: str = "Small", replicas: int = 1) -> EndpointSpec:
+def specification(
+    reference: str, name: str | None = None, size: str = "Small", replicas: int = 1, engine: str | None = None
+) -> EndpointSpec:
     """The endpoint that ``serve`` asks for.
 
     Raises:
-        InvalidParameter: the reference, the endpoint's name or the size cannot be used.
+        InvalidParameter: the reference, the endpoint's name, the size or the engine cannot be used.
     """
     model, segment = names.split_reference(reference)
     sizes = {each.value.lower(): each for each in WorkloadSize}
     if size.lower() not in sizes:
         raise InvalidParameter(f"size {size!r} is unknown; use Small, Medium or Large", details={"field": "size"})
     workload_size = sizes[size.lower()]
+    if engine is not None and engine not in list(EngineChoice):
+        known = ", ".join(EngineChoice)
+        raise InvalidParameter(f"engine {engine!r} is unknown; use one of {known}", details={"field": "engine"})
+    chosen = None if engine is None else EngineChoice(engine)
     entity = ServedEntity(model=model, selector=selector(segment), workload_size=workload_size, replicas=replicas)
-    return EndpointSpec(name=names.check_endpoint(name) if name else names.endpoint_for(model), entities=(entity,))
+    return EndpointSpec(
+        name=names.check_endpoint(name) if name else names.endpoint_for(model), entities=(entity,), engine=chosen
+    )
 
 
 def serve(
@@ -53,6 +62,7 @@ def serve(
     name: str | None = None,
     size: str = "Small",
     replicas: int = 1,
+    engine: str | None = None,
     wait: bool = True,
     timeout: float = 600.0,
     on_status: Callable[[Endpoint], None] | None = None,
@@ -64,6 +74,7 @@ def serve(
         name: the endpoint's name; the model's name by default. An existing endpoint is updated without a gap.
         size: Small, Medium or Large: 4, 16 or 64 requests at a time (REQ-169).
         replicas: processes side by side; with two or more a crash or a change costs no request.
+        engine: process, docker (one container per environment, without network) or auto; the setting by default.
         wait: return when it answers; otherwise at once.
         timeout: seconds to wait.
         on_status: sees every change of the status while waiting.
@@ -71,7 +82,7 @@ def serve(
     Raises:
         ServingFailed: it cannot be served; NotFound: no such model; DeadlineExceeded: *timeout* is over.
     """
-    spec = specification(reference, name, size, replicas)
+    spec = specification(reference, name, size, replicas, engine)
     started = time.monotonic()
     # Before anything changes: what does not exist is said without touching an endpoint that serves.
     expected = session.run(lambda client: _expected(client, spec.entities[0]))

@@ -19,7 +19,7 @@ from jupyter_modelserve.types import Endpoint, Model
 
 _FRESH_SECONDS: Final = 3.0
 _PATIENCE_SECONDS: Final = 0.08
-_LINE: Final = re.compile(r"%{1,2}(register|serve|score|logs|stop)\s+(.*)$", re.DOTALL)
+_LINE: Final = re.compile(r"%{1,2}(register|serve|score|logs|stop|alias|promote|why_denied)\s+(.*)$", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Known:
         if kind in {"logs", "stop"}:
             return sorted(endpoints)
         models = [each.name for each in self.models]
-        if kind == "register":
+        if kind in {"register", "alias", "why_denied"}:
             return sorted(models)
         full = [f"{each.name}@{alias}" for each in self.models for alias in each.aliases]
         full += [f"{each.name}/{version.version}" for each in self.models for version in each.versions]

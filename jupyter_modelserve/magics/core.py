@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from IPython.core.error import UsageError
-from IPython.core.magic import Magics, magics_class
+from IPython.core.magic import magics_class
 
 from jupyter_modelserve.client import payload, session, verbs
 from jupyter_modelserve.client.results import EndpointList, InstanceView, ModelList, ServedEndpoint, Text
 from jupyter_modelserve.magics import values
 from jupyter_modelserve.magics.arguments import argument, line_cell_magic, line_magic, magic_arguments, parse_argstring
 from jupyter_modelserve.magics.failure import named, short_errors
+from jupyter_modelserve.magics.governance import GovernanceMagics
 from jupyter_modelserve.magics.progress import Progress
 
 CONTENT_TYPES = {
@@ -23,7 +24,7 @@ CONTENT_TYPES = {
 
 
 @magics_class
-class ModelServeMagics(Magics):
+class ModelServeMagics(GovernanceMagics):
     """Register, serve and score models."""
 
     shell: Any
@@ -90,6 +91,7 @@ class ModelServeMagics(Magics):
         help="Requests at a time: 4, 16 or 64.",
     )
     @argument("--replicas", type=int, default=1, help="Processes side by side, so that one may crash unnoticed.")
+    @argument("--engine", choices=["process", "docker", "auto"], help="What runs it; the setting engine by default.")
     @argument("--wait", dest="wait", action="store_true", default=True, help="Wait until it answers (the default).")
     @argument("--no-wait", dest="wait", action="store_false", help="Return at once.")
     @argument("--timeout", type=float, default=600.0, help="Seconds to wait.")
@@ -103,7 +105,7 @@ class ModelServeMagics(Magics):
         found = parse_argstring(self.serve, line)
         name = values.unquote(found.name) if found.name else None
         reference = values.unquote(found.model)
-        verbs.specification(reference, name, found.size, found.replicas)
+        verbs.specification(reference, name, found.size, found.replicas, found.engine)
         progress = Progress(self.shell)
         try:
             return verbs.serve(
@@ -111,6 +113,7 @@ class ModelServeMagics(Magics):
                 name=name,
                 size=found.size,
                 replicas=found.replicas,
+                engine=found.engine,
                 wait=found.wait,
                 timeout=found.timeout,
                 on_status=progress.show,
@@ -207,6 +210,11 @@ class ModelServeMagics(Magics):
         if line.strip() != "status":
             _nothing("modelserve", line)
         return verbs.status()
+
+
+for _kind, _found in GovernanceMagics.magics.items():
+    # IPython registers what one class declares; users see one set of magics.
+    ModelServeMagics.magics[_kind] = {**ModelServeMagics.magics[_kind], **_found}
 
 
 def _nothing(name: str, line: str) -> None:

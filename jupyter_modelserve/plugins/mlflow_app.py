@@ -15,6 +15,7 @@ from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any, Final
 
+from jupyter_modelserve.plugins.mlflow_governance import Governor
 from jupyter_modelserve.plugins.mlflow_guard import Guard
 from jupyter_modelserve.settings import Paths, Settings
 
@@ -23,16 +24,21 @@ _LOOPBACK: Final = ("127.0.0.1", "localhost", "[[]::1]")
 _TOOLS: Final = ("SSH_AUTH_SOCK", "PYTHONDONTWRITEBYTECODE")
 
 
-def create_app() -> Guard:
-    """MLflow's FastAPI app with our stores and rules (an ASGI app). :func:`configure` has been called before."""
+def create_app(governor: Governor | None = None) -> Guard:
+    """MLflow's FastAPI app with our stores and rules (an ASGI app). :func:`configure` has been called before, in the
+    home directory of the instance.
+    """
     import uvicorn  # noqa: F401 - its presence makes MLflow install its own host check
     from mlflow.server import app as flask_app
     from mlflow.server import fastapi_app
 
+    from jupyter_modelserve.plugins import mlflow_placing
     from jupyter_modelserve.plugins.mlflow_stores import register_stores
 
-    register_stores()
-    guard = Guard(fastapi_app.app)
+    governor = governor or Governor(Paths(Path.cwd()))
+    mlflow_placing.install()
+    register_stores(governor)
+    guard = Guard(fastapi_app.app, governor)
     flask_app.before_request_funcs.setdefault(None, []).insert(0, guard.check_flask)
     return guard
 
@@ -105,12 +111,16 @@ def _scratch(paths: Paths) -> Path:
 
 
 def _load(paths: Paths) -> Any:
-    from jupyter_modelserve.plugins import mlflow_database
+    from jupyter_modelserve.plugins import mlflow_database, mlflow_files
 
     # A third of the import time would go into collections that find nothing: modules stay for good.
     gc.disable()
-    app = create_app()
+    governor = Governor(paths)
+    app = create_app(governor)
     mlflow_database.ensure_tables(paths.database, ARTIFACT_ROOT, _scratch(paths))
+    governor.install()
+    with governor.transaction() as connection:
+        mlflow_files.sweep(connection, paths)
     _open_stores()
     gc.enable()
     gc.freeze()

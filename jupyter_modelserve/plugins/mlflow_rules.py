@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from typing import Final
+from urllib.parse import unquote, urlsplit
 
 from jupyter_modelserve.addresses import Owner, find
 
@@ -35,13 +36,15 @@ SERVED: Final = frozenset(
 
 _REFUSED: Final = frozenset(
     {
+        ("artifacts", "presigned-download-url"),
+        ("artifacts", "presigned-upload-url"),
         ("issues", "invoke"),
         ("runs", "create-promptlab-run"),
         ("scorers", "online-config"),
         ("scorers", "online-configs"),
     }
 )
-"""Operations below a served segment that call a model provider or run code."""
+"""Operations below a served segment that call a model provider, run code, or lead past the rules for files."""
 
 _SERVER_SIDE_SCHEMES: Final = frozenset({"", "file", "http", "https", "ftp", "sftp"})
 
@@ -59,6 +62,17 @@ def is_served(path: str) -> bool:
     return segments[0] in SERVED and tuple(segments[:2]) not in _REFUSED
 
 
+REGISTRY: Final = "registry"
+"""First segment of the artifact addresses of registered versions."""
+
+
+def parts_of(path: str) -> list[str]:
+    """The segments of an artifact path, decoded until nothing changes, as the file system would see them."""
+    while (decoded := unquote(path)) != path:
+        path = decoded
+    return [each for each in path.replace("\\", "/").split("/") if each not in {"", "."}]
+
+
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 """What is no scheme is a local path for MLflow, however much it looks like one (``x y:/…``)."""
 
@@ -72,19 +86,13 @@ def location_problem(location: str) -> str | None:
     found = _SCHEME.match(location)
     scheme = found.group(1).lower() if found else ""
     odd = not location.isprintable() or any(part == ".." for part in location.replace("\\", "/").split("/"))
+    if found and scheme == "mlflow-artifacts" and not odd:
+        parts = parts_of(urlsplit(location).path)
+        if not parts or parts[0].casefold() == REGISTRY or urlsplit(location).netloc:
+            return "artifact_location may not lie where registered versions are kept; leave it out"
     if found and scheme not in _SERVER_SIDE_SCHEMES and not odd:
         return None
     return (
         f"artifact_location with the scheme {scheme or 'file'!r} is not allowed here; leave it out, and the artifacts "
         "are kept by this server"
     )
-
-
-def tag_problem(key: str) -> str | None:
-    """Why a registered model may not have the tag *key*, or ``None``.
-
-    MLflow takes a model with ``mlflow.prompt.*`` for a prompt and hides it from every model search.
-    """
-    if key.lower().startswith("mlflow.prompt."):
-        return f"tag {key[:80]!r} is reserved: it would hide the model from every search; choose another key"
-    return None

@@ -12,6 +12,8 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from jupyter_modelserve.addresses import API, Rule
 from jupyter_modelserve.controller.api.operations import Operations, admit, caller_of
+from jupyter_modelserve.controller.api.rules import actor_of, require_models, visible
+from jupyter_modelserve.controller.governance.operations import Operation
 from jupyter_modelserve.controller.parts import Controller
 from jupyter_modelserve.controller.store import events
 from jupyter_modelserve.errors import InvalidParameter, NotFound
@@ -31,7 +33,8 @@ def _controller(request: Request) -> Controller:
 async def list_endpoints(request: Request) -> JSONResponse:
     """Every endpoint, by name."""
     admit(Rule.USE, caller_of(request))
-    found = await _controller(request).endpoints.listing()
+    state, actor = await _controller(request).governance.state(), actor_of(request)
+    found = [each for each in await _controller(request).endpoints.listing() if visible(state, actor, each.spec)]
     return JSONResponse({"endpoints": to_json(found), "next_page_token": ""})
 
 
@@ -43,7 +46,10 @@ async def put_endpoint(request: Request, name: str, body: dict[str, Any] = Body(
     if body.setdefault("name", name) != name:
         raise InvalidParameter(f"name: the address says {name!r}, the body {body['name']!r}", details={"field": "name"})
     spec = from_json(EndpointSpec, body)
-    return JSONResponse(to_json(await _controller(request).endpoints.put(spec, caller.principal)), 202)
+    controller, actor = _controller(request), actor_of(request)
+    known = [each.spec for each in await controller.endpoints.listing() if each.spec.name == name]
+    require_models(await controller.governance.state(), actor, Operation.ENDPOINT_MANAGE, spec, *known)
+    return JSONResponse(to_json(await controller.endpoints.put(spec, caller.name, actor)), 202)
 
 
 @operations.operation("GET", "/{name}", Rule.USE)
@@ -56,8 +62,9 @@ async def get_endpoint(request: Request, name: str) -> JSONResponse:
 @operations.operation("DELETE", "/{name}", Rule.MANAGE, status_code=202)
 async def delete_endpoint(request: Request, name: str) -> JSONResponse:
     """End an endpoint (REQ-005). Answers at once; it is gone when it is no longer found."""
-    admit(Rule.MANAGE, caller_of(request))
-    return JSONResponse(to_json(await _controller(request).endpoints.delete(name)), 202)
+    caller = caller_of(request)
+    admit(Rule.MANAGE, caller)
+    return JSONResponse(to_json(await _controller(request).endpoints.delete(name, caller.name, actor_of(request))), 202)
 
 
 @operations.operation("GET", "/{name}/logs", Rule.USE)

@@ -1,4 +1,4 @@
-"""Operations on the instance: status, models, tokens, interpreters."""
+"""Operations on the instance: status, models, interpreters."""
 
 from __future__ import annotations
 
@@ -9,23 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from fastapi import Body, Request, Response
+from fastapi import Body, Request
 from fastapi.responses import JSONResponse
 
 from jupyter_modelserve import __version__
 from jupyter_modelserve.addresses import API, Rule
 from jupyter_modelserve.controller.api.endpoints import _controller
 from jupyter_modelserve.controller.api.operations import Operations, admit, caller_of
+from jupyter_modelserve.controller.api.rules import seen
 from jupyter_modelserve.controller.idle import GatewayAddress
 from jupyter_modelserve.controller.parts import Controller
 from jupyter_modelserve.controller.registry import reader
-from jupyter_modelserve.controller.store import knowledge, tokens
+from jupyter_modelserve.controller.store import feed, knowledge
 from jupyter_modelserve.errors import InvalidParameter, NotFound
-from jupyter_modelserve.types import DaemonStatus, InstanceStatus, Model, Scope, to_json
+from jupyter_modelserve.types import DaemonStatus, InstanceStatus, Model, to_json
 
-SETTLE = 2.0
-"""Seconds to wait until the gateway knows a change of tokens, so that a new one works when it is shown."""
-LONGEST_LIFETIME = 10 * 365 * 24 * 3600
 operations = Operations(API)
 
 
@@ -44,6 +42,7 @@ async def status(request: Request) -> JSONResponse:
         endpoints=len(await controller.endpoints.listing()),
         engine=controller.endpoints.capabilities.name,
         isolation=controller.endpoints.capabilities.isolation,
+        registry=await controller.database.run(feed.newest),
     )
     return JSONResponse(to_json(found))
 
@@ -68,7 +67,7 @@ async def list_models(request: Request) -> JSONResponse:
     """Registered models with versions, aliases and stages."""
     admit(Rule.USE, caller_of(request))
     found = await _read(_controller(request))
-    return JSONResponse({"models": to_json([found[name] for name in sorted(found)])})
+    return JSONResponse({"models": to_json([found[name] for name in sorted(await seen(request, found))])})
 
 
 @operations.operation("GET", "/models/{name}", Rule.USE)
@@ -120,42 +119,3 @@ async def _python_version(path: str) -> str:
     finally:
         if child.returncode is None:
             child.kill()
-
-
-@operations.operation("GET", "/tokens", Rule.MANAGE)
-async def list_tokens(request: Request) -> JSONResponse:
-    """Tokens without their secrets."""
-    admit(Rule.MANAGE, caller_of(request))
-    return JSONResponse({"tokens": to_json(await _controller(request).database.run(tokens.listing))})
-
-
-@operations.operation("POST", "/tokens", Rule.MANAGE)
-async def create_token(request: Request, body: dict[str, Any] = Body()) -> JSONResponse:  # noqa: B008
-    """A fresh token of the caller's; the secret is shown this once (REQ-019, REQ-020)."""
-    caller = caller_of(request)
-    admit(Rule.MANAGE, caller)
-    lifetime = body.get("lifetime")
-    if lifetime is not None and not (type(lifetime) is int and 0 < lifetime <= LONGEST_LIFETIME):
-        raise InvalidParameter("lifetime: must be a number of seconds, or null for ever", details={"field": "lifetime"})
-    asked = body.get("scopes", [Scope.ALL])
-    if not isinstance(asked, list) or not asked or not all(each in list(Scope) for each in asked):
-        known = ", ".join(Scope)
-        raise InvalidParameter(f"scopes: must be a list of one or more of {known}", details={"field": "scopes"})
-    scopes = tuple(Scope(each) for each in asked)
-    controller = _controller(request)
-    comment = str(body.get("comment", ""))[:200]
-    token, info = await controller.database.run(tokens.create, caller.principal, comment, scopes, lifetime)
-    await controller.publication.refresh_tokens()
-    await controller.publication.settle(SETTLE)
-    return JSONResponse({"token": token, "info": to_json(info)}, headers={"cache-control": "no-store"})
-
-
-@operations.operation("DELETE", "/tokens/{token_id}", Rule.MANAGE, status_code=204)
-async def revoke_token(request: Request, token_id: str) -> Response:
-    """End a token; the gateway refuses it within a second."""
-    admit(Rule.MANAGE, caller_of(request))
-    controller = _controller(request)
-    await controller.database.run(tokens.revoke, token_id)
-    await controller.publication.refresh_tokens()
-    await controller.publication.settle(SETTLE)
-    return Response(status_code=204)

@@ -10,22 +10,34 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from starlette.routing import BaseRoute
 
 from jupyter_modelserve.addresses import Rule
+from jupyter_modelserve.controller.api.rules import OPERATION, Judged, judge, operation_of
 from jupyter_modelserve.errors import PermissionDenied, Unauthenticated
 from jupyter_modelserve.types import Scope
 
 RULE = "x-modelserve-rule"
+LONGEST_NAME = 256
+"""What ``created_by`` holds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls, as the gateway found out."""
+    """Who calls, as the gateway found out. Rights are those of ``principal`` and its token.
+
+    ``on_behalf_of``: whom Jupyter says that the local user's token speaks for; empty when it says nothing.
+    """
 
     principal: str
     scopes: frozenset[Scope]
+    on_behalf_of: str = ""
+
+    @property
+    def name(self) -> str:
+        """Who is named in what is written down."""
+        return self.on_behalf_of or self.principal
 
 
 def caller_of(request: Request) -> Caller:
@@ -38,7 +50,7 @@ def caller_of(request: Request) -> Caller:
     if not principal:
         raise Unauthenticated("a token is needed: send `Authorization: Bearer ms_…`")
     scopes = frozenset(Scope(each) for each in request.headers.get("x-modelserve-scopes", "").split(",") if each)
-    return Caller(principal, scopes)
+    return Caller(principal, scopes, unquote(request.headers.get("x-modelserve-on-behalf-of", ""))[:LONGEST_NAME])
 
 
 def admit(rule: Rule, caller: Caller) -> None:
@@ -47,14 +59,25 @@ def admit(rule: Rule, caller: Caller) -> None:
         raise PermissionDenied(f"this token may only score; the operation needs scope 'all' (rule {rule.value})")
 
 
+def _judgement(rule: Rule, judged: Judged) -> Callable[[Request], Awaitable[None]]:
+    """What runs before the handler: the token's scope, then the rights."""
+
+    async def check(request: Request) -> None:
+        admit(rule, caller_of(request))
+        await judge(request, judged)
+
+    return check
+
+
 Function: TypeAlias = Callable[..., Awaitable[Any]]
 
 
 class Operations:
-    """A group of operations under one prefix, every one with its rule."""
+    """A group of operations under one prefix, every one with its rule; *listed* in our OpenAPI document or not."""
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, *, listed: bool = True) -> None:
         self._prefix = prefix
+        self._listed = listed
         self._declared: list[tuple[str, Function, dict[str, Any]]] = []
 
     def operation(
@@ -63,7 +86,13 @@ class Operations:
         """Declare an operation that answers *status_code* when it succeeds."""
 
         def declare(function: Function) -> Function:
-            options = {"methods": [method], "status_code": status_code, "openapi_extra": {RULE: rule.value}}
+            extra = {RULE: rule.value}
+            options: dict[str, Any] = {"methods": [method], "status_code": status_code, "openapi_extra": extra}
+            options["include_in_schema"] = self._listed
+            judged = operation_of(method, self._prefix + path)
+            if judged is not None:
+                extra[OPERATION] = judged.operation.value
+                options["dependencies"] = [Depends(_judgement(rule, judged))]
             self._declared.append((self._prefix + path, function, options))
             return function
 

@@ -14,6 +14,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
 
 from jupyter_modelserve.controller.store import tables
+from jupyter_modelserve.controller.store.local_user import local_user
 from jupyter_modelserve.errors import ModelServeError
 from jupyter_modelserve.settings import Paths
 
@@ -53,13 +54,14 @@ class Database:
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, transaction)
 
-    async def prepare(self) -> None:
-        """Create what is missing.
+    async def prepare(self, admin: str = "") -> None:
+        """Create what is missing and bring an older database up to date. *admin* (by default the local user) owns
+        what nobody owned before.
 
         Raises:
             ModelServeError: the database was written by a newer version of this package.
         """
-        await self.run(_prepare)
+        await self.run(_prepare, admin or local_user())
         if self.engine.url.database:
             await asyncio.to_thread(Path(self.engine.url.database).chmod, 0o600)
 
@@ -69,12 +71,18 @@ class Database:
         self.engine.dispose()
 
 
-def _prepare(connection: Connection) -> None:
-    tables.metadata.create_all(connection)
-    found = get_meta(connection, "schema_version")
-    if found is None:
+def _prepare(connection: Connection, admin: str) -> None:
+    from jupyter_modelserve.controller.store import migrations
+
+    tables.meta.create(connection, checkfirst=True)
+    found = int(get_meta(connection, "schema_version") or 0)
+    if found <= tables.SCHEMA_VERSION:
+        tables.metadata.create_all(connection)
+        for version in range(found + 1, tables.SCHEMA_VERSION + 1):
+            if version in migrations.STEPS:
+                migrations.STEPS[version](connection, admin)
         set_meta(connection, "schema_version", str(tables.SCHEMA_VERSION))
-    elif int(found) > tables.SCHEMA_VERSION:
+    else:
         raise ModelServeError(
             f"the database has version {found} of our tables, this program knows {tables.SCHEMA_VERSION}: "
             "it was written by a newer jupyter-modelserve; upgrade, or use another MODELSERVE_HOME"

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
+from jupyter_modelserve.controller.store import audit
+from jupyter_modelserve.controller.store.audit import Actor
 from jupyter_modelserve.controller.store.database import now_ms
 from jupyter_modelserve.controller.store.tables import endpoints
 from jupyter_modelserve.errors import Conflict, NotFound
@@ -54,8 +56,12 @@ def get(connection: Connection, name: str) -> StoredEndpoint:
     return _read(row)
 
 
-def put(connection: Connection, spec: EndpointSpec, principal: str, retry: bool) -> StoredEndpoint:
+def put(
+    connection: Connection, spec: EndpointSpec, principal: str, retry: bool, actor: Actor | None = None
+) -> StoredEndpoint:
     """Create or update; the generation grows when something changed, or when *retry* asks for another attempt.
+
+    What changed goes into the audit log, as done by *actor* (by default *principal*).
 
     Raises:
         Conflict: the endpoint is being stopped.
@@ -66,15 +72,29 @@ def put(connection: Connection, spec: EndpointSpec, principal: str, retry: bool)
     if row is None:
         values = {"name": spec.name, "spec": text, "generation": 1, "deleting": False}
         connection.execute(insert(endpoints).values(**values, created_at=now, updated_at=now, created_by=principal))
+        _record(connection, actor or Actor(principal), "endpoint created", spec.name, after=text)
     elif row._mapping["deleting"]:
         raise Conflict(f"endpoint {spec.name!r} is being stopped; try again when it is gone", retry_after_s=1)
     elif row._mapping["spec"] != text or retry:
         change = update(endpoints).where(endpoints.c.name == spec.name)
         connection.execute(change.values(spec=text, generation=endpoints.c.generation + 1, updated_at=now))
+        action = "endpoint changed" if row._mapping["spec"] != text else "endpoint retried"
+        _record(connection, actor or Actor(principal), action, spec.name, row._mapping["spec"], text)
     return get(connection, spec.name)
 
 
-def mark_deleting(connection: Connection, name: str) -> StoredEndpoint:
+def _record(connection: Connection, actor: Actor, action: str, name: str, before: str = "", after: str = "") -> None:
+    audit.append(connection, actor, action, "ENDPOINT", name, before=before, after=after)
+
+
+def rewrite(connection: Connection, spec: EndpointSpec) -> None:
+    """Store what nobody asked for but what follows from the registry, as a new generation."""
+    text = json.dumps(to_json(spec), sort_keys=True)
+    change = update(endpoints).where(endpoints.c.name == spec.name)
+    connection.execute(change.values(spec=text, generation=endpoints.c.generation + 1, updated_at=now_ms()))
+
+
+def mark_deleting(connection: Connection, name: str, actor: Actor | None = None) -> StoredEndpoint:
     """Ask for the end of an endpoint; idempotent.
 
     Raises:
@@ -84,6 +104,7 @@ def mark_deleting(connection: Connection, name: str) -> StoredEndpoint:
     if not found.deleting:
         change = update(endpoints).where(endpoints.c.name == name)
         connection.execute(change.values(deleting=True, updated_at=now_ms(), generation=endpoints.c.generation + 1))
+        _record(connection, actor or Actor(""), "endpoint deleted", name, json.dumps(to_json(found.spec)))
     return get(connection, name)
 
 

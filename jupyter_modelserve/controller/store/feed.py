@@ -7,11 +7,13 @@ which drops triggers; they are therefore checked at every start and whenever the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.exc import OperationalError
 
+from jupyter_modelserve.controller.store import triggers
 from jupyter_modelserve.controller.store.database import table_missing
 
 CHANGES = "modelserve_changes"
@@ -50,7 +52,7 @@ class _Trigger:
             f"CREATE TRIGGER IF NOT EXISTS modelserve_{self.name} "  # noqa: S608 - constants of this module
             f"AFTER {self.event} ON {self.table}{condition} BEGIN "
             f"INSERT INTO {CHANGES} (at, kind, model, version, detail) VALUES "
-            f"({_NOW}, '{self.kind}', {self.model}, {self.version}, {self.detail}); END"
+            f"({_NOW}, '{self.kind}', {self.model}, {self.version}, COALESCE({self.detail}, '')); END"
         )
 
 
@@ -74,6 +76,16 @@ TRIGGERS = (
         "OLD.name <> NEW.name",
     ),
     _Trigger("version_created", _MV, "INSERT", "version created", "NEW.name", "NEW.version", "NEW.source"),
+    _Trigger(
+        "version_ready",
+        _MV,
+        "UPDATE OF status",
+        "version ready",
+        "NEW.name",
+        "NEW.version",
+        "''",
+        "NEW.status = 'READY' AND OLD.status <> NEW.status",
+    ),
     _Trigger("version_removed", _MV, "DELETE", "version deleted", "OLD.name", "OLD.version"),
     _Trigger(
         "version_deleted",
@@ -121,6 +133,7 @@ def install(connection: Connection) -> bool:
     try:
         for trigger in TRIGGERS:
             connection.execute(text(trigger.sql))
+        triggers.install(connection)
     except OperationalError as error:
         if table_missing(error):
             return False
@@ -128,12 +141,17 @@ def install(connection: Connection) -> bool:
     return True
 
 
-def after(connection: Connection, number: int, limit: int = 1000) -> tuple[Change, ...]:
-    """Changes behind *number*, oldest first; none when the feed does not exist yet."""
+def after(
+    connection: Connection, number: int, limit: int = 1000, kinds: Sequence[str] | None = None
+) -> tuple[Change, ...]:
+    """Changes behind *number*, oldest first, of these *kinds* or of all; none when the feed does not exist yet."""
+    only = "AND kind IN :kinds " if kinds else ""
     query = text(
-        f"SELECT number, at, kind, model, version, detail FROM {CHANGES} "  # noqa: S608 - a constant of ours
-        "WHERE number > :n ORDER BY number LIMIT :l"
+        f"SELECT number, at, kind, model, version, detail FROM {CHANGES} "  # noqa: S608 - constants of ours
+        f"WHERE number > :n {only}ORDER BY number LIMIT :l"
     )
+    if kinds:
+        query = query.bindparams(bindparam("kinds", list(kinds), expanding=True))
     try:
         rows = connection.execute(query, {"n": number, "l": limit})
     except OperationalError as error:

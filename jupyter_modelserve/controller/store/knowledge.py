@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from jupyter_modelserve.controller.store.database import now_ms
 from jupyter_modelserve.controller.store.tables import digests, interpreters
@@ -27,6 +27,19 @@ def record_digest(connection: Connection, version: ModelVersion, digest: str) ->
         key = {"model": version.model, "version": version.version, "created_at": version.created_at}
         connection.execute(insert(digests).values(**key, digest=digest, recorded_at=now_ms()))
     return known or digest
+
+
+def rename(connection: Connection, old: str, new: str) -> None:
+    """The digests of *old* are those of *new* from now on: a new name must not let other files through."""
+    taken = select(digests.c.version, digests.c.created_at).where(digests.c.model == new)
+    have = {tuple(row) for row in connection.execute(taken)}
+    moving = connection.execute(select(digests).where(digests.c.model == old)).all()
+    for row in moving:
+        one = (digests.c.model == old) & (digests.c.version == row.version) & (digests.c.created_at == row.created_at)
+        if (row.version, row.created_at) in have:
+            connection.execute(delete(digests).where(one))
+        else:
+            connection.execute(update(digests).where(one).values(model=new))
 
 
 def saw_interpreter(connection: Connection, path: str) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Integer, MetaData, String, Table, Text
 
-SCHEMA_VERSION = 1
-"""Raised with every change of a table; a database of a newer version is refused, never guessed at."""
+SCHEMA_VERSION = 2
+"""Raised with every change of a table: ``store/migrations.py`` has a step for each. A newer database is refused."""
 
 metadata = MetaData()
 
@@ -71,3 +71,127 @@ interpreters = Table(
     Column("path", String(1024), primary_key=True),
     Column("seen_at", BigInteger, nullable=False),
 )
+
+metastores = Table(
+    "modelserve_metastores",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("name", String(256), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+workspaces = Table(
+    "modelserve_workspaces",
+    metadata,
+    Column("name", String(256), primary_key=True),
+    Column("metastore", String(32), nullable=False),
+    Column("default_catalog", String(256), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+"""Which metastore a workspace sees: several may name the same one (REQ-079)."""
+
+
+def _container(name: str) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column("name", String(256), primary_key=True),
+        Column("comment", Text, nullable=False, default=""),
+        Column("created_at", BigInteger, nullable=False),
+        Column("created_by", String(256), nullable=False),
+        Column("updated_at", BigInteger, nullable=False),
+        Column("updated_by", String(256), nullable=False),
+    )
+
+
+catalogs = _container("modelserve_catalogs")
+schemas = _container("modelserve_schemas")
+
+principals = Table(
+    "modelserve_principals",
+    metadata,
+    Column("name", String(256), primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("display_name", String(256), nullable=False, default=""),
+    Column("created_at", BigInteger, nullable=False),
+    Column("created_by", String(256), nullable=False),
+)
+
+members = Table(
+    "modelserve_members",
+    metadata,
+    Column("group_name", String(256), primary_key=True),
+    Column("member", String(256), primary_key=True),
+)
+
+owners = Table(
+    "modelserve_owners",
+    metadata,
+    Column("type", String(16), primary_key=True),
+    Column("name", String(256), primary_key=True),
+    Column("owner", String(256), nullable=False),
+)
+
+grants = Table(
+    "modelserve_grants",
+    metadata,
+    Column("type", String(16), primary_key=True),
+    Column("name", String(256), primary_key=True),
+    Column("principal", String(256), primary_key=True),
+    Column("privilege", String(32), primary_key=True),
+    Column("detail", String(255), primary_key=True, default=""),
+    Column("granted_by", String(256), nullable=False),
+    Column("granted_at", BigInteger, nullable=False),
+)
+
+audit = Table(
+    "modelserve_audit",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("at", BigInteger, nullable=False, index=True),
+    Column("principal", String(256), nullable=False, default=""),
+    Column("client", Text, nullable=False, default=""),
+    Column("request_id", String(64), nullable=False, default=""),
+    Column("action", String(64), nullable=False),
+    Column("securable_type", String(32), nullable=False),
+    Column("securable_name", String(256), nullable=False, index=True),
+    Column("version", String(32), nullable=False, default=""),
+    Column("before", Text, nullable=False, default=""),
+    Column("after", Text, nullable=False, default=""),
+    sqlite_autoincrement=True,
+)
+
+context = Table(
+    "modelserve_context",
+    metadata,
+    Column("principal", String(256), nullable=False),
+    Column("client", Text, nullable=False),
+    Column("request_id", String(64), nullable=False),
+)
+"""Who makes the transaction under way: written at its begin and deleted before its end, so only its triggers see it."""
+
+confirmations = Table(
+    "modelserve_confirmations",
+    metadata,
+    Column("principal", String(256), primary_key=True),
+    Column("what", String(512), primary_key=True),
+    Column("at", BigInteger, nullable=False),
+)
+"""Refused deletions: who asks the same again within some minutes means it."""
+
+tag_policies = Table(
+    "modelserve_tag_policies",
+    metadata,
+    Column("key", String(256), primary_key=True),
+    Column("allowed", Text, nullable=False),
+    Column("comment", Text, nullable=False, default=""),
+)
+"""Governed tags: the values that a key may have, as a JSON list (REQ-097)."""
+
+artifact_owners = Table(
+    "modelserve_artifact_owners",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("principal", String(256), nullable=False),
+)
+"""Who made a logged model: only they may write its files."""

@@ -8,12 +8,14 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from jupyter_modelserve.controller.store.database import now_ms
+from jupyter_modelserve.controller.store.database import get_meta, now_ms, set_meta
 from jupyter_modelserve.controller.store.tables import tokens
 from jupyter_modelserve.errors import NotFound
 from jupyter_modelserve.types import Scope, TokenGrant, TokenInfo
 
 PREFIX = "ms_"
+LOCAL = "local_token"
+"""Hash of the local user's token, as it is kept: the one that may speak for others."""
 
 
 def hashed(token: str) -> str:
@@ -29,6 +31,7 @@ def adopt(connection: Connection, token: str, principal: str, comment: str) -> N
     """Make sure that an existing token (the local user's file) is known."""
     if connection.execute(select(tokens.c.id).where(tokens.c.hash == hashed(token))).first() is None:
         _insert(connection, token, principal, comment, (Scope.ALL,), 0)
+    set_meta(connection, LOCAL, hashed(token))
 
 
 def create(
@@ -78,7 +81,11 @@ def listing(connection: Connection) -> tuple[TokenInfo, ...]:
 def grants(connection: Connection) -> dict[str, TokenGrant]:
     """What the gateway needs: hash → what it stands for; expired ones are left out."""
     rows = connection.execute(select(tokens).where((tokens.c.expires_at == 0) | (tokens.c.expires_at > now_ms())))
-    return {row.hash: TokenGrant(row.id, row.principal, _scopes(row.scopes), row.expires_at) for row in rows}
+    local = get_meta(connection, LOCAL)
+    return {
+        row.hash: TokenGrant(row.id, row.principal, _scopes(row.scopes), row.expires_at, row.hash == local)
+        for row in rows
+    }
 
 
 def revoke(connection: Connection, token_id: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from jupyter_modelserve.controller.store.database import Database
 from jupyter_modelserve.launcher import spawning
 from jupyter_modelserve.settings import Paths
 
@@ -47,6 +49,13 @@ def spawn(paths: Paths) -> subprocess.Popen[bytes]:
         )
 
 
+async def prepare(paths: Paths) -> None:
+    """What the controller does before it starts the child; ada is the admin."""
+    database = Database.of(paths)
+    await database.prepare("ada")
+    await database.close()
+
+
 def gateway_client(paths: Paths) -> httpx.Client:
     """A client that names a principal, as only the gateway can."""
     return httpx.Client(
@@ -62,6 +71,8 @@ def child() -> Iterator[Child]:
     # The characters mean something in a URL, in a path pattern or in a configuration file.
     with tempfile.TemporaryDirectory(prefix="ms ?%20#é-") as directory:
         paths = Paths(Path(directory))
+        paths.create()
+        asyncio.run(prepare(paths))
         process = spawn(paths)
         assert process.stdout is not None
         assert process.stdin is not None

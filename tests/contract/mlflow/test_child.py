@@ -19,7 +19,7 @@ from jupyter_modelserve.controller import mlflow_child
 from jupyter_modelserve.controller.mlflow_child import MlflowChild
 from jupyter_modelserve.launcher import private, spawning
 from jupyter_modelserve.settings import Paths, Settings
-from tests.contract.mlflow.conftest import gateway_client, spawn
+from tests.contract.mlflow.conftest import gateway_client, prepare, spawn
 
 
 async def until(condition: Callable[[], bool], seconds: float = 40) -> None:
@@ -49,6 +49,8 @@ async def supervised(paths: Paths, argv: list[str] | None = None) -> AsyncIterat
 
 async def test_it_runs_answers_is_restarted_and_ends(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mlflow_child, "_BACKOFF_S", (0.05,))
+    paths.create()
+    await prepare(paths)
     async with supervised(paths) as child:
         await until(lambda: child.state == "running")
         first = child.pid

@@ -15,9 +15,14 @@ def test_the_socket_and_the_database_are_private(child: Child) -> None:
     assert child.http.get("/version").text.count(".") == 2
 
 
+def test_a_principal_that_nobody_knows_is_refused(child: Child) -> None:
+    answer = child.http.get("/version", headers={"x-modelserve-principal": "eve"})
+    assert (answer.status_code, answer.json()["error_code"]) == (403, "PERMISSION_DENIED")
+
+
 @pytest.mark.parametrize("path", ["/version", "/api/2.0/mlflow/experiments/get?experiment_id=0"])
 def test_without_a_principal_nothing_is_answered(child: Child, path: str) -> None:
-    answer = child.http.get(path, headers={"x-modelserve-principal": "x"})
+    answer = child.http.get(path, headers={"x-modelserve-principal": "ada"})
     assert answer.status_code == 200
     request = child.http.build_request("GET", path)
     del request.headers["x-modelserve-principal"]

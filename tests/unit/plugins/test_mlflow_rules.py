@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from jupyter_modelserve.controller.governance import tags
 from jupyter_modelserve.plugins import mlflow_app, mlflow_rules
 from jupyter_modelserve.settings import Paths, Settings
 
@@ -80,10 +81,10 @@ def test_locations_of_an_artifact_store_are_allowed(location: str) -> None:
 
 
 def test_only_the_tags_that_hide_a_model_are_refused() -> None:
-    assert mlflow_rules.tag_problem("mlflow.prompt.is_prompt")
-    assert mlflow_rules.tag_problem("MLflow.Prompt.x")
-    assert mlflow_rules.tag_problem("mlflow.note.content") is None
-    assert mlflow_rules.tag_problem("task") is None
+    assert tags.problem_of("mlflow.prompt.is_prompt")
+    assert tags.problem_of("MLflow.Prompt.x")
+    assert tags.problem_of("mlflow.note.content") is None
+    assert tags.problem_of("task") is None
 
 
 def test_the_users_own_mlflow_settings_do_not_reach_the_server(tmp_path: Path) -> None:

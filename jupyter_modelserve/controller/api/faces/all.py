@@ -1,0 +1,30 @@
+"""Every face, for the application to install."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from jupyter_modelserve.controller.api.faces import (
+    catalogs,
+    files,
+    identity,
+    models_mlflow,
+    models_uc,
+    permissions,
+    serving,
+    workspace,
+)
+
+FACES: Final = (
+    models_mlflow.operations,
+    models_uc.operations,
+    catalogs.operations,
+    permissions.operations,
+    files.operations,
+    workspace.operations,
+    serving.operations,
+    serving.compute,
+    identity.identity,
+    identity.own,
+    identity.others,
+)

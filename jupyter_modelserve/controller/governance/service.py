@@ -1,0 +1,103 @@
+"""Governance inside the controller: one transaction per request, and whoever must know of a change is told."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from jupyter_modelserve.controller.governance.decide import decide, require
+from jupyter_modelserve.controller.governance.loading import Loader, current, touch
+from jupyter_modelserve.controller.governance.operations import Operation
+from jupyter_modelserve.controller.governance.securables import METASTORE, Securable
+from jupyter_modelserve.controller.governance.session import Session
+from jupyter_modelserve.controller.governance.state import State
+from jupyter_modelserve.controller.store import migrations
+from jupyter_modelserve.controller.store.audit import Actor
+from jupyter_modelserve.controller.store.database import Database
+
+T = TypeVar("T")
+INTERVAL = 0.25
+PAUSE = 1.0
+log = logging.getLogger(__name__)
+
+
+class Governance:
+    """Reads, judges and changes. *changed* is told the new state after every change, whoever made it."""
+
+    def __init__(self, database: Database, changed: Callable[[State], Awaitable[None]]) -> None:
+        self._database = database
+        self._changed = changed
+        self._loader = Loader()
+
+    async def state(self) -> State:
+        """Who may do what, now."""
+        return await self._database.run(self._loader.state)
+
+    async def require(self, actor: Actor, operation: Operation, on: Securable = METASTORE, detail: str = "") -> None:
+        """Let pass or raise PermissionDenied."""
+        require(await self.state(), actor.principal, operation, on, detail)
+
+    async def may(self, actor: Actor, operation: Operation, on: Securable = METASTORE, detail: str = "") -> bool:
+        """Whether it is allowed."""
+        return decide(await self.state(), actor.principal, operation, on, detail).allowed
+
+    async def read(self, actor: Actor, work: Callable[..., T], *args: Any) -> T:
+        """Run ``work(session, *args)``, which changes nothing."""
+
+        def run(connection: Connection) -> T:
+            return work(Session(connection, actor, self._loader.state(connection)), *args)
+
+        return await self._database.run(run)
+
+    async def change(self, actor: Actor, work: Callable[..., T], *args: Any) -> T:
+        """Run ``work(session, *args)``: judged and written in one transaction, alone among all writers."""
+
+        def run(connection: Connection) -> T:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            return work(Session(connection, actor, current(connection)), *args)
+
+        result = await self._database.run(run)
+        await self.announce()
+        return result
+
+    async def announce(self) -> None:
+        """Tell the others what holds now."""
+        await self._changed(await self.state())
+
+    async def watch(self, admin: str) -> None:
+        """Notice changes that others made to the database, until cancelled (``PRAGMA data_version``: microseconds)."""
+        connection: Connection | None = None
+        seen: int | None = None
+        try:
+            while True:
+                try:
+                    if connection is None:
+                        connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+                    version = int(connection.execute(text("PRAGMA data_version")).scalar_one())
+                    if version != seen:
+                        seen = version
+                        await self._look(admin)
+                    await asyncio.sleep(INTERVAL)
+                except SQLAlchemyError as error:
+                    log.warning("cannot look for changes of grants: %s", error)
+                    if connection is not None:
+                        connection.close()
+                    connection, seen = None, None
+                    await asyncio.sleep(PAUSE)
+        finally:
+            if connection is not None:
+                connection.close()
+
+    async def _look(self, admin: str) -> None:
+        await self._database.run(_adopt, admin)
+        await self.announce()
+
+
+def _adopt(connection: Connection, admin: str) -> None:
+    if migrations.unowned(connection) and migrations.adopt(connection, admin):
+        touch(connection)

@@ -1,0 +1,284 @@
+"""``databricks-uc`` with the unmodified MLflow client, in both of its dialects, against the real daemons."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from tests.support.databricks import pointed_at, user
+from tests.support.instance import RunningInstance, mlflow_of, started_instance
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+NATIVE = "MLFLOW_ENABLE_UC_NATIVE_MODEL_REGISTRY"
+
+
+@pytest.fixture(scope="module")
+def house() -> Iterator[RunningInstance]:
+    """An instance of its own: models and grants stay."""
+    with started_instance("ms-uc-") as found:
+        found.wait_for_mlflow()
+        yield found
+
+
+@pytest.fixture(scope="module")
+def alice(house: RunningInstance) -> str:
+    """A user who may use the catalog main and register in its schemas; her token."""
+    token = user(house, "alice")
+    with house.client() as admin:
+        admin.grant("CATALOG", "main", "alice", "USE_CATALOG", "USE_SCHEMA", "CREATE_MODEL")
+    return token
+
+
+@pytest.fixture(scope="module")
+def bob(house: RunningInstance) -> str:
+    """A user without any right; his token."""
+    return user(house, "bob")
+
+
+@contextlib.contextmanager
+def registry(house: RunningInstance, token: str, dialect: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """MLflow as a Databricks notebook has it: ``databricks-uc``, host, token; runs are tracked here."""
+    monkeypatch.setenv(NATIVE, "true" if dialect == "native" else "false")
+    with mlflow_of(house) as mlflow, pointed_at(house, token, monkeypatch):
+        os.environ["MLFLOW_TRACKING_TOKEN"] = token
+        mlflow.set_registry_uri("databricks-uc")
+        yield mlflow
+
+
+def _log(mlflow: Any, name: str, constant: float, **options: Any) -> str:
+    from sklearn.dummy import DummyRegressor
+
+    model = DummyRegressor(strategy="constant", constant=constant).fit([[0.0]], [constant])
+    with mlflow.start_run():
+        info = mlflow.sklearn.log_model(
+            model, name="model", registered_model_name=name, input_example=np.array([[1.0]]), **options
+        )
+    return str(info.registered_model_version)
+
+
+def _predicted(mlflow: Any, address: str) -> float:
+    return float(mlflow.pyfunc.load_model(address).predict(np.array([[1.0]]))[0])
+
+
+def _refused(call: Callable[[], Any], code: str, *words: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    with pytest.raises(MlflowException) as caught:
+        call()
+    assert caught.value.error_code == code, caught.value
+    for word in words:
+        assert word in str(caught.value), caught.value
+
+
+@pytest.mark.req("REQ-054", "REQ-057", "REQ-061", "REQ-062", "REQ-065", "REQ-067", "REQ-068", "REQ-070", "REQ-074")
+@pytest.mark.req("REQ-076", "REQ-078", "REQ-089", "REQ-091", "REQ-094", "REQ-095", "REQ-098", "REQ-100", "REQ-102")
+@pytest.mark.req("REQ-063", "REQ-088", "REQ-092", "REQ-093", "REQ-103", "REQ-108", "REQ-110", "REQ-111")
+@pytest.mark.parametrize("dialect", ["default", "native"])
+def test_a_models_whole_life(
+    house: RunningInstance, alice: str, dialect: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from mlflow import MlflowClient
+
+    name, target = f"main.life_{dialect}.iris", f"main.life_{dialect}.copied"
+    with house.client() as admin:
+        admin.create_schema(f"main.life_{dialect}")
+    with registry(house, alice, dialect, monkeypatch) as mlflow:
+        client = MlflowClient()
+        # Register, with the whole directory uploaded; then by number and by alias.
+        assert [_log(mlflow, name, 1.0), _log(mlflow, name, 2.0)] == ["1", "2"]
+        client.set_registered_model_alias(name, "Champion", "1")
+        assert _predicted(mlflow, f"models:/{name}@Champion") == 1.0
+        client.set_registered_model_alias(name, "Champion", "2")
+        assert _predicted(mlflow, f"models:/{name}@Champion") == 2.0
+        assert _predicted(mlflow, f"models:/{name}/1") == 1.0
+        found = client.get_model_version_by_alias(name, "Champion")
+        assert (str(found.version), found.status, list(found.aliases)) == ("2", "READY", ["Champion"])
+        files = Path(mlflow.artifacts.download_artifacts(f"models:/{name}/1", dst_path=str(tmp_path)))
+        assert (files / "MLmodel").is_file()
+        assert (files / "requirements.txt").is_file()
+
+        # Tags and descriptions.
+        client.set_registered_model_tag(name, "task", "regression")
+        client.set_model_version_tag(name, "2", "validation_status", "approved")
+        client.update_registered_model(name, description="Iris")
+        client.update_model_version(name, "2", description="the second")
+        model, version = client.get_registered_model(name), client.get_model_version(name, "2")
+        assert (model.tags, model.description, dict(model.aliases)) == (
+            {"task": "regression"}, "Iris", {"Champion": "2"},
+        )  # fmt: skip
+        assert version.tags["validation_status"] == "approved"
+        assert (version.description, version.user_id) == ("the second", "alice")
+        client.delete_registered_model_tag(name, "task")
+        client.delete_model_version_tag(name, "2", "validation_status")
+        assert client.get_registered_model(name).tags == {}
+        assert "validation_status" not in client.get_model_version(name, "2").tags
+
+        # Search and its limits.
+        assert name in [each.name for each in client.search_registered_models()]
+        assert [str(each.version) for each in client.search_model_versions(f"name='{name}'")] == ["2", "1"]
+        for call in (
+            lambda: client.search_registered_models(filter_string=f"name='{name}'"),
+            lambda: client.search_registered_models(order_by=["name"]),
+            lambda: client.search_model_versions(f"name='{name}'", order_by=["version"]),
+            lambda: client.search_model_versions("name LIKE 'main%'"),
+            lambda: client.search_model_versions("tags.task = 'x'"),
+        ):
+            with pytest.raises(Exception, match=r"(?i)not support|unsupported|must be|expected|malformed|invalid"):
+                call()
+        with pytest.raises(Exception, match="alias"):
+            client.transition_model_version_stage(name, "1", "Production")
+
+        # A copy has the bytes, and its source names where it comes from.
+        copied = client.copy_model_version(f"models:/{name}@Champion", target)
+        assert (copied.name, str(copied.version), copied.source) == (target, "1", f"models:/{name}/2")
+        assert _predicted(mlflow, f"models:/{target}/1") == 2.0
+
+        # Rename: aliases and files follow. Delete: for good.
+        client.rename_registered_model(target, f"main.life_{dialect}.renamed")
+        assert _predicted(mlflow, f"models:/main.life_{dialect}.renamed/1") == 2.0
+        _refused(lambda: client.get_registered_model(target), "RESOURCE_DOES_NOT_EXIST")
+        client.delete_model_version(name, "1")
+        _refused(lambda: client.get_model_version(name, "1"), "RESOURCE_DOES_NOT_EXIST")
+        with pytest.raises(Exception, match="is in use"):
+            client.delete_model_version(name, "2")
+        client.delete_registered_model_alias(name, "Champion")
+        client.delete_model_version(name, "2")
+        client.delete_registered_model(f"main.life_{dialect}.renamed")
+        client.delete_registered_model(name)
+        assert f"main.life_{dialect}" not in " ".join(each.name for each in client.search_registered_models())
+
+
+@pytest.mark.req("REQ-057", "REQ-062", "REQ-072", "REQ-075", "REQ-087", "REQ-092", "REQ-096")
+@pytest.mark.parametrize("dialect", ["default", "native"])
+def test_grants_hold_on_this_face(
+    house: RunningInstance, alice: str, bob: str, dialect: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow import MlflowClient
+
+    schema, name = f"main.rights_{dialect}", f"main.rights_{dialect}.m"
+    with house.client() as admin:
+        admin.create_schema(schema)
+    with registry(house, alice, dialect, monkeypatch) as mlflow:
+        assert _log(mlflow, name, 1.0) == "1"
+        MlflowClient().set_registered_model_alias(name, "Champion", "1")
+    with registry(house, bob, dialect, monkeypatch) as mlflow:
+        client = MlflowClient()
+        denied = "PERMISSION_DENIED"
+        assert list(client.search_registered_models()) == []
+        _refused(lambda: client.get_registered_model(name), denied, "USE_CATALOG")
+        _refused(lambda: client.create_registered_model(f"{schema}.other"), denied, "USE_CATALOG")
+        _refused(lambda: client.get_model_version(name, "1"), denied)
+        _refused(lambda: client.set_registered_model_alias(name, "Champion", "1"), denied)
+        _refused(lambda: client.set_registered_model_tag(name, "a", "b"), denied)
+        _refused(lambda: client.delete_model_version(name, "1"), denied)
+        with pytest.raises(Exception, match="USE_CATALOG"):
+            mlflow.pyfunc.load_model(f"models:/{name}/1")
+        with house.client() as admin:
+            admin.grant("SCHEMA", schema, "bob", "USE_SCHEMA", "APPLY_TAG")
+            admin.grant("CATALOG", "main", "bob", "USE_CATALOG")
+        # He sees it now and may tag it, but neither load nor change it.
+        assert [each.name for each in client.search_registered_models()] == [name]
+        client.set_registered_model_tag(name, "a", "b")
+        with pytest.raises(Exception, match="EXECUTE"):
+            mlflow.pyfunc.load_model(f"models:/{name}/1")
+        with house.client() as admin:
+            admin.grant("MODEL", name, "bob", "EXECUTE")
+        assert _predicted(mlflow, f"models:/{name}@Champion") == 1.0
+        _refused(lambda: client.set_registered_model_alias(name, "Champion", "1"), denied, "SET_ALIAS")
+        with house.client() as admin:
+            admin.revoke("CATALOG", "main", "bob", "USE_CATALOG")
+    with house.client() as admin:
+        trail = [(each.principal, each.action) for each in admin.audit(kind="MODEL", name=name)]
+    assert trail == [
+        ("alice", "model created"),
+        ("alice", "version created"),
+        ("alice", "alias set"),
+        ("bob", "tag set"),
+        (admin_name(house), "granted"),
+    ]
+
+
+def admin_name(house: RunningInstance) -> str:
+    """The local user."""
+    me = httpx.get(f"{house.url}/api/modelserve/v1/principals/me", headers=house.headers).json()
+    return str(me["name"])
+
+
+@pytest.mark.req("REQ-063", "REQ-093")
+def test_a_version_under_way(house: RunningInstance, alice: str, bob: str) -> None:
+    """What no polite client does: half an upload, somebody else's, one without a signature, one that is finished."""
+    base, name = f"{house.url}/api/2.0", "main.default.under_way"
+    uc, fs = f"{base}/mlflow/unity-catalog", f"{base}/fs/files/Models/main/default/under_way/1"
+    with (
+        httpx.Client(headers={"authorization": f"Bearer {alice}"}) as http,
+        httpx.Client(headers={"authorization": f"Bearer {bob}"}) as stranger,
+    ):
+        assert http.post(f"{uc}/registered-models/create", json={"name": name}).status_code == 200
+        again = http.post(f"{uc}/registered-models/create", json={"name": name})
+        assert (again.status_code, again.json()["error_code"]) in {
+            (400, "RESOURCE_ALREADY_EXISTS"), (409, "RESOURCE_ALREADY_EXISTS"),
+        }  # fmt: skip
+        made = http.post(f"{uc}/model-versions/create", json={"name": name, "source": "/somewhere/else"}).json()
+        assert made["model_version"]["status"] == "PENDING_REGISTRATION"
+        assert made["model_version"]["source"] == "/somewhere/else"
+        assert made["model_version"]["model_id"]
+        one = {"name": name, "version": "1"}
+        empty = http.post(f"{uc}/model-versions/finalize", json=one)
+        assert (empty.status_code, "MLmodel" in empty.json()["message"]) == (400, True)
+        with house.client() as admin:
+            admin.grant("CATALOG", "main", "bob", "USE_CATALOG", "USE_SCHEMA", "CREATE_MODEL_VERSION")
+        foreign = stranger.put(f"{fs}/MLmodel", content=b"x")
+        assert (foreign.status_code, foreign.json()["error_code"]) == (403, "PERMISSION_DENIED")
+        assert "somebody else" in foreign.json()["message"]
+        assert http.put(f"{fs}/MLmodel?overwrite=true", content=b"flavors: {}\n").status_code == 204
+        unsigned = http.post(f"{uc}/model-versions/finalize", json=one)
+        assert (unsigned.status_code, "REQ-063" in unsigned.json()["message"]) == (400, True)
+        signed = b"signature:\n  inputs: '[]'\n  outputs: '[]'\n"
+        assert http.put(f"{fs}/MLmodel?overwrite=true", content=signed).status_code == 204
+        assert http.put(f"{fs}/sub/data.bin", content=b"12345").status_code == 204
+        assert http.put(f"{fs}/sub", content=b"12345").status_code == 400
+        for escape in ("%2e%2e/x", "..%2fx", "a/%2e%2e/%2e%2e/x"):
+            assert http.put(f"{fs}/{escape}", content=b"x").status_code in {400, 404}
+        assert http.post(f"{uc}/model-versions/finalize", json=one).json()["model_version"]["status"] == "READY"
+        assert http.post(f"{uc}/model-versions/finalize", json=one).status_code == 200, "a repeated request"
+        late = http.put(f"{fs}/MLmodel?overwrite=true", content=b"changed")
+        assert (late.status_code, late.json()["error_code"]) == (409, "RESOURCE_CONFLICT")
+        assert http.get(f"{fs}/MLmodel").content == signed
+        assert http.get(f"{fs}/sub/data.bin", headers={"range": "bytes=1-2"}).content == b"23"
+        listed = http.get(f"{base}/fs/directories/Models/main/default/under_way/1/").json()["contents"]
+        assert [(each["name"], each["is_directory"], each["file_size"]) for each in listed] == [
+            ("MLmodel", False, len(signed)), ("sub", True, 0),
+        ]  # fmt: skip
+        assert stranger.get(f"{fs}/MLmodel").status_code == 403
+        assert http.head(f"{base}/fs/directories/Models/main/default/under_way/1/none").status_code == 404
+
+
+@pytest.mark.req("REQ-110", "REQ-111")
+def test_limits_are_said_by_the_server_too(house: RunningInstance, alice: str) -> None:
+    uc = f"{house.url}/api/2.0/mlflow/unity-catalog"
+    with httpx.Client(headers={"authorization": f"Bearer {alice}"}) as http:
+        for path, query in (
+            ("registered-models/search", {"filter": "name LIKE 'a%'"}),
+            ("registered-models/search", {"order_by": "name"}),
+            ("model-versions/search", {"filter": "tags.mykey = 'a'"}),
+            ("model-versions/search", {"filter": "name != 'a.b.c'"}),
+            ("model-versions/search", {"filter": "name = 'a.b.c'", "order_by": "version_number"}),
+        ):
+            answer = http.get(f"{uc}/{path}", params=query)
+            assert (answer.status_code, answer.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE"), path
+            assert "REQ-111" in answer.json()["message"]
+        stage = http.post(f"{uc}/model-versions/transition-stage", json={"name": "a.b.c"})
+        assert "REQ-110" in stage.json()["message"]
+        one_level = http.get(f"{uc}/registered-models/get", params={"name": "iris"})
+        assert (one_level.status_code, "catalog.schema.model" in one_level.json()["message"]) == (400, True)
+        for path in ("webhooks", "comments/create", "registry-webhooks/list"):
+            assert http.get(f"{uc}/{path}").status_code == 404
+        assert httpx.get(f"{uc}/registered-models/search").status_code == 401
+        assert httpx.get(f"{house.url}/.well-known/databricks-config").json()["workspace_id"] is None
