@@ -11,6 +11,7 @@ export default tseslint.config(
       'lib',
       'node_modules',
       'coverage',
+      'src/api.ts',
       '**/*.js',
       '**/*.mjs',
       '**/*.d.ts'

@@ -1,5 +1,5 @@
 /**
- * The JupyterLab side of jupyter-modelserve: a panel that shows what is served.
+ * The JupyterLab side of jupyter-modelserve: the panel, its pages and their commands.
  */
 import {
   ILabShell,
@@ -7,15 +7,27 @@ import {
   type JupyterFrontEnd,
   type JupyterFrontEndPlugin
 } from '@jupyterlab/application';
-import { ICommandPalette } from '@jupyterlab/apputils';
+import {
+  ICommandPalette,
+  type MainAreaWidget,
+  Notification,
+  WidgetTracker
+} from '@jupyterlab/apputils';
+import { ILauncher } from '@jupyterlab/launcher';
+import { INotebookTracker } from '@jupyterlab/notebook';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
+import { IStateDB } from '@jupyterlab/statedb';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
-import { addCommands } from './commands';
+import { addCommands, CommandIDs } from './commands/index';
+import type { IPage } from './commands/shared';
+import type { IServices } from './components/context';
 import { followHints } from './model/hints';
 import { StatusStore } from './model/store';
 import { RestClient } from './request';
+import { LOG_LINES, makeServices } from './services';
 import { IModelServeModel } from './tokens';
+import { idOf, mainArea, Page, PAGES } from './widgets/page';
 import { ModelServePanel, PANEL_ID } from './widgets/panel';
 
 const PLUGIN_ID = 'jupyter-modelserve:plugin';
@@ -24,7 +36,8 @@ const SECOND = 1000;
 
 async function followSettings(
   registry: ISettingRegistry,
-  store: StatusStore
+  store: StatusStore,
+  options: { logLines: number }
 ): Promise<void> {
   const settings = await registry.load(PLUGIN_ID);
   const apply = () => {
@@ -32,15 +45,48 @@ async function followSettings(
     if (typeof seconds === 'number') {
       store.idleInterval = seconds * SECOND;
     }
+    const lines = settings.get('logLines').composite;
+    if (typeof lines === 'number') {
+      options.logLines = lines;
+    }
   };
   settings.changed.connect(apply);
   apply();
 }
 
+/** Pages of the main area: one of each, restored with the layout. */
+function pages(
+  shell: ILabShell,
+  restorer: ILayoutRestorer | null,
+  store: StatusStore,
+  services: IServices
+): (page: IPage) => void {
+  const tracker = new WidgetTracker<MainAreaWidget<Page>>({ namespace: PAGES });
+  void restorer?.restore(tracker, {
+    command: CommandIDs.openPage,
+    name: widget => widget.id,
+    args: widget => ({ ...widget.content.page })
+  });
+  return page => {
+    const known = tracker.find(each => each.id === idOf(page));
+    if (known) {
+      known.content.goTo(page.tab);
+      shell.activateById(known.id);
+      return;
+    }
+    const content = new Page(store, services, page);
+    const widget = mainArea(content);
+    content.pageChanged.connect(() => void tracker.save(widget));
+    void tracker.add(widget);
+    shell.add(widget, 'main');
+    shell.activateById(widget.id);
+  };
+}
+
 const plugin: JupyterFrontEndPlugin<IModelServeModel> = {
   id: PLUGIN_ID,
   description:
-    'Shows what is served: the instance, its endpoints and versions.',
+    'Shows registered models and what is served, and does what the magics do.',
   autoStart: true,
   provides: IModelServeModel,
   optional: [
@@ -48,7 +94,10 @@ const plugin: JupyterFrontEndPlugin<IModelServeModel> = {
     ILayoutRestorer,
     ICommandPalette,
     ISettingRegistry,
-    ITranslator
+    ITranslator,
+    IStateDB,
+    ILauncher,
+    INotebookTracker
   ],
   activate: (
     app: JupyterFrontEnd,
@@ -56,22 +105,37 @@ const plugin: JupyterFrontEndPlugin<IModelServeModel> = {
     restorer: ILayoutRestorer | null,
     palette: ICommandPalette | null,
     settings: ISettingRegistry | null,
-    translator: ITranslator | null
+    translator: ITranslator | null,
+    keeper: IStateDB | null,
+    launcher: ILauncher | null,
+    notebooks: INotebookTracker | null
   ): IModelServeModel => {
     const trans = (translator ?? nullTranslator).load('jupyter-modelserve');
     const client = new RestClient(app.serviceManager.serverSettings);
     const store = new StatusStore(client, trans);
+    const options = { logLines: LOG_LINES };
     // Voila activates extensions in a shell without side bars: there the model alone is of use, and it looks at nothing
     // until it is asked.
     if (shell) {
-      const panel = new ModelServePanel(store, trans);
+      const services = makeServices(app, client, store, keeper, trans, options);
+      const panel = new ModelServePanel(store, services);
       shell.add(panel, 'left', { rank: PANEL_RANK });
       restorer?.add(panel, PANEL_ID);
-      addCommands(app, shell, store, trans, palette);
+      const openPage = pages(shell, restorer, store, services);
+      addCommands(
+        { app, shell, services, notebooks, openPage },
+        palette,
+        launcher
+      );
       followHints(app.serviceManager.events.stream, store);
+      services.activity.failed.connect((_, task) => {
+        const text = `${task.title}: ${task.message} ${task.hint}`.trim();
+        Notification.error(text, { autoClose: false });
+      });
+      void services.view.restore();
     }
     if (settings) {
-      followSettings(settings, store).catch((reason: unknown) => {
+      followSettings(settings, store, options).catch((reason: unknown) => {
         console.warn('jupyter-modelserve: settings were not loaded', reason);
       });
     }
@@ -81,4 +145,4 @@ const plugin: JupyterFrontEndPlugin<IModelServeModel> = {
 
 export default plugin;
 export { IModelServeModel } from './tokens';
-export type { IEndpoint, IInstance, IVersionStatus, ViewState } from './tokens';
+export type { ViewState } from './tokens';

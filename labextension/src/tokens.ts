@@ -1,92 +1,42 @@
 /**
- * The vocabulary of the panel: what the server extension sends and what other plugins may ask for.
+ * The vocabulary of the panel that is not in the REST API, and what other plugins may ask for.
  */
 import { Token } from '@lumino/coreutils';
 import type { ISignal } from '@lumino/signaling';
 
-/** Which versions of a model a served entity selects. */
-export interface ISelector {
-  kind: 'active' | 'stage' | 'alias' | 'version';
-  value: string | null;
-}
-
-/** A selector with its compute: what an endpoint serves. */
-export interface IServedEntity {
-  name: string;
-  model: string;
-  selector: ISelector;
-  traffic: number;
-  workload_size: string;
-}
-
-/** Why a version cannot serve: one named cause, a sentence and what to do next. */
-export interface IFailure {
-  cause: string;
-  message: string;
-  hint: string;
-  log_tail: string[];
-}
-
-/** A step of becoming ready. */
-export interface IPhase {
-  name: string;
-  seconds: number;
-  done?: boolean;
-  detail?: string;
-}
-
-/** A version that an endpoint serves or tries to serve. */
-export interface IVersionStatus {
-  model: string;
-  version: string;
-  entity: string;
-  state: string;
-  labels: string[];
-  verdict: string | null;
-  failure: IFailure | null;
-  phases: IPhase[];
-  urls: string[];
-}
-
-/** What serves now, and the change under way. */
-export interface IEndpointStatus {
-  service: 'PENDING' | 'READY' | 'FAILED';
-  service_message: string;
-  update: 'NOT_UPDATING' | 'IN_PROGRESS' | 'UPDATE_FAILED';
-  update_message: string;
-  versions: IVersionStatus[];
-  urls: string[];
-}
-
-/** An endpoint as the API shows it. */
-export interface IEndpoint {
-  spec: { name: string; entities: IServedEntity[] };
-  generation: number;
-  status: IEndpointStatus;
-}
-
-/** One process of the instance. */
-export interface IDaemon {
-  state: string;
-  pid: number | null;
-  started_at: number;
-}
-
-/** The instance: its processes are shown as one thing. */
-export interface IInstance {
-  url: string;
-  instance_id: string;
-  version: string;
-  gateway: IDaemon;
-  controller: IDaemon;
-  mlflow: IDaemon;
-}
+import type { IEndpoint, IInstanceStatus, Operation } from './api';
 
 /** The answer of the server extension. */
 export interface IStatus {
   running: boolean;
-  instance: IInstance | null;
+  instance: IInstanceStatus | null;
   endpoints: IEndpoint[];
+}
+
+/** Values for the names in an operation's path, its query and its body. */
+export interface ICallOptions {
+  path?: Record<string, string>;
+  query?: Record<string, string | number>;
+  body?: unknown;
+}
+
+/** The answer to a scoring request, refusals included. */
+export interface IScored {
+  status: number;
+  statusText: string;
+  milliseconds: number;
+  body: string;
+  warning: string;
+  model: string;
+  version: string;
+}
+
+/** What a ready client is made from. */
+export interface ISnippetRequest {
+  language: 'curl' | 'python' | 'powerbi';
+  path: string;
+  reference: string;
+  body: string;
 }
 
 /** How the panel reaches an instance; a seam for tests and for pages without a server. */
@@ -95,6 +45,20 @@ export interface IModelServeClient {
   status(): Promise<IStatus>;
   /** Start the instance and wait until it answers. */
   start(): Promise<IStatus>;
+  /** Call an operation of the instance's own API. */
+  call<T>(operation: Operation, options?: ICallOptions): Promise<T>;
+  /** Call MLflow's REST API, for example `POST registered-models/alias`. */
+  mlflow<T>(
+    method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
+    path: string,
+    values: Record<string, unknown>
+  ): Promise<T>;
+  /** Send a scoring request; a refusal is an answer as well. */
+  score(path: string, body: string, contentType: string): Promise<IScored>;
+  /** A ready client in another language. */
+  snippet(request: ISnippetRequest): Promise<string>;
+  /** The gateway's counters in Prometheus' text format. */
+  metrics(): Promise<string>;
 }
 
 /** What the panel shows: exactly one of these. */
@@ -103,9 +67,9 @@ export type ViewState =
   | { kind: 'stopped' }
   | { kind: 'starting' }
   | { kind: 'error'; message: string; hint: string }
-  | { kind: 'running'; instance: IInstance; endpoints: IEndpoint[] };
+  | { kind: 'running'; instance: IInstanceStatus; endpoints: IEndpoint[] };
 
-/** The one model behind the panel. */
+/** The model behind the panel: the instance and what it serves. */
 export interface IModelServeModel {
   /** The present state. */
   readonly state: ViewState;

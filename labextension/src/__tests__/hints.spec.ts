@@ -4,13 +4,13 @@ import { Signal } from '@lumino/signaling';
 
 import { followHints, HINT_SCHEMA } from '../model/hints';
 import { StatusStore } from '../model/store';
-import { running } from './samples';
+import { fakeClient, running } from './samples';
 
 describe('followHints', () => {
   const sender = {};
   const stream = new Signal<unknown, Event.Emission>(sender);
   const status = jest.fn(async () => running());
-  const client = { status, start: jest.fn(async () => running()) };
+  const client = { ...fakeClient(), status };
   let store: StatusStore;
 
   const settle = () => new Promise(resolve => setTimeout(resolve, 20));

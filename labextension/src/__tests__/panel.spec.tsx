@@ -1,49 +1,69 @@
-import { Clipboard } from '@jupyterlab/apputils';
+import type { ILabShell, JupyterFrontEnd } from '@jupyterlab/application';
+import { nullTranslator } from '@jupyterlab/translation';
+import { CommandRegistry } from '@lumino/commands';
 import * as React from 'react';
 import { createRoot, type Root } from 'react-dom/client';
-import { type ISignal, Signal } from '@lumino/signaling';
 
-import { Panel } from '../components/panel';
-import type { IModelServeModel, IStatus, ViewState } from '../tokens';
-import { endpoint, running, version } from './samples';
+import { addCommands, CommandIDs } from '../commands/index';
+import { type IServices, ServicesContext } from '../components/context';
+import { Panel } from '../components/sidebar/panel';
+import { Tabs } from '../components/tabs';
+import { StatusStore } from '../model/store';
+import { RequestError } from '../request';
+import { makeServices } from '../services';
+import { endpoint, fakeClient, running, STOPPED, version } from './samples';
 
-class FakeModel implements IModelServeModel {
-  state: ViewState = { kind: 'loading' };
-  refresh = jest.fn(async () => undefined);
-  start = jest.fn(async () => undefined);
-  readonly stateChanged: ISignal<this, ViewState> = new Signal(this);
-}
+const trans = nullTranslator.load('jupyter-modelserve');
+const settle = () =>
+  React.act(() => new Promise<void>(resolve => setTimeout(resolve, 20)));
 
-function view(status: IStatus): ViewState {
-  return {
-    kind: 'running',
-    instance: status.instance!,
-    endpoints: status.endpoints
-  };
-}
-
-describe('Panel', () => {
+describe('the panel', () => {
   let host: HTMLElement;
   let root: Root;
-  let model: FakeModel;
+  let client: ReturnType<typeof fakeClient>;
+  let status: StatusStore;
+  let services: IServices;
+  const run = jest.fn(async () => undefined);
 
   beforeAll(() => {
     (globalThis as Record<string, unknown>).IS_REACT_ACT_ENVIRONMENT = true;
+    globalThis.ResizeObserver = class {
+      observe() {}
+      unobserve() {}
+      disconnect() {}
+    } as unknown as typeof ResizeObserver;
   });
 
   beforeEach(() => {
+    run.mockClear();
     host = document.body.appendChild(document.createElement('div'));
     root = createRoot(host);
-    model = new FakeModel();
+    client = fakeClient();
+    status = new StatusStore(client, trans);
+    const app = { commands: new CommandRegistry() } as JupyterFrontEnd;
+    const options = { logLines: 10 };
+    services = {
+      ...makeServices(app, client, status, null, trans, options),
+      run
+    };
   });
 
   afterEach(() => {
     React.act(() => root.unmount());
+    status.dispose();
     host.remove();
   });
 
-  function show(state: ViewState): void {
-    React.act(() => root.render(<Panel model={model} state={state} />));
+  async function show(): Promise<void> {
+    React.act(() =>
+      root.render(
+        <ServicesContext.Provider value={services}>
+          <Panel />
+        </ServicesContext.Provider>
+      )
+    );
+    await React.act(() => status.refresh());
+    await settle();
   }
 
   function button(name: string): HTMLButtonElement {
@@ -57,49 +77,32 @@ describe('Panel', () => {
     return found;
   }
 
-  it('offers to start a stopped instance and teaches the magics', () => {
-    show({ kind: 'stopped' });
-    React.act(() => button('Start').click());
-    expect(model.start).toHaveBeenCalledTimes(1);
+  it('offers to start a stopped instance and teaches the magics', async () => {
+    client.status.mockResolvedValue(STOPPED);
+    await show();
     expect(host.textContent).toContain('%load_ext jupyter_modelserve');
-    expect(host.textContent).toContain('%serve');
+    expect(host.textContent).toContain('%register iris model');
+    React.act(() => button('Start').click());
+    await settle();
+    expect(client.start).toHaveBeenCalledTimes(1);
   });
 
-  it('teaches the magics when nothing is served', () => {
-    show(view(running([])));
-    expect(host.textContent).toContain('Nothing is served yet');
-    expect(host.textContent).toContain('%serve');
+  it('teaches the first step when nothing is registered', async () => {
+    await show();
+    expect(host.textContent).toContain('No model is registered yet.');
+    React.act(() => button('Register a logged model').click());
+    expect(run).toHaveBeenCalledWith(CommandIDs.register);
   });
 
-  it('shows endpoints with state as text, versions, labels and address', () => {
-    show(view(running([endpoint('iris-live')])));
-    const card = host.querySelector('.jp-modelserve-endpoint')!;
-    expect(card.textContent).toContain('iris-live');
-    expect(card.textContent).toContain('Ready');
-    expect(card.textContent).toContain('Version 2');
-    expect(card.textContent).toContain('Champion');
-    expect(card.textContent).toContain(
-      '/serving-endpoints/iris-live/invocations'
-    );
-    expect(button('Copy the address of iris-live')).toBeTruthy();
-  });
-
-  it('shows a model once with the share of each of its versions', () => {
-    const split = endpoint('fraud');
-    split.spec.entities = ['7', '8'].map((value, index) => ({
-      name: value,
-      model: 'prod.ml.fraud',
-      selector: { kind: 'version', value },
-      traffic: index ? 10 : 90,
-      workload_size: 'Small'
-    }));
-    show(view(running([split])));
-    expect(host.textContent).toContain(
-      'prod.ml.fraud: version 7 (90%), version 8 (10%)'
+  it('says that the server half is missing', async () => {
+    client.status.mockRejectedValue(new RequestError('x', 404, ''));
+    await show();
+    expect(host.querySelector('[role=alert]')?.textContent).toContain(
+      'The server half of this extension is not enabled.'
     );
   });
 
-  it('names cause, hint and last log lines of a failure', () => {
+  it('shows endpoints with their state once, and why a version failed', async () => {
     const failed = version({
       version: '3',
       state: 'FAILED',
@@ -110,59 +113,102 @@ describe('Panel', () => {
         log_tail: ['ModuleNotFoundError: xgboost']
       }
     });
-    show(
-      view(
-        running([
-          endpoint('iris', {
-            update: 'UPDATE_FAILED',
-            versions: [version(), failed]
-          })
-        ])
-      )
+    client.status.mockResolvedValue(
+      running([
+        endpoint('good'),
+        endpoint('bad', {
+          update: 'UPDATE_FAILED',
+          versions: [version(), failed]
+        })
+      ])
     );
+    await show();
+    const [good, bad] = Array.from(
+      host.querySelectorAll('.jp-modelserve-endpoint')
+    );
+    expect(good.textContent?.match(/Ready/g)).toHaveLength(2);
     for (const text of [
       'Ready, update failed',
       'missing module',
-      'xgboost is not installed',
       'Add it to pip_requirements',
       'ModuleNotFoundError'
     ]) {
-      expect(host.textContent).toContain(text);
+      expect(bad.textContent).toContain(text);
     }
   });
 
-  it('shows the phase under way', () => {
-    const loading = version({
-      state: 'BUILDING',
-      phases: [
-        { name: 'resolve', seconds: 0.1, done: true },
-        { name: 'environment', seconds: 12.3, done: false }
+  it('draws models as a tree that the keyboard moves in', async () => {
+    client.call.mockResolvedValue({
+      revision: 1,
+      models: [
+        { name: 'iris', versions: ['1'], aliases: {}, stages: {} },
+        { name: 'heart', versions: ['1'], aliases: {}, stages: {} }
       ]
     });
-    show(
-      view(
-        running([endpoint('iris', { service: 'PENDING', versions: [loading] })])
-      )
-    );
-    expect(host.textContent).toContain('Building environment');
-    expect(host.textContent).toContain('environment, 12 s');
+    await show();
+    const tree = host.querySelector<HTMLElement>('[role=tree]')!;
+    const press = (key: string) =>
+      React.act(() => {
+        tree.dispatchEvent(
+          new KeyboardEvent('keydown', { key, bubbles: true })
+        );
+      });
+    press('End');
+    const active = () =>
+      document.getElementById(tree.getAttribute('aria-activedescendant')!);
+    expect(active()?.dataset.modelserveModel).toBe('heart');
+    press('ArrowRight');
+    expect(active()?.getAttribute('aria-expanded')).toBe('true');
+    press('ArrowDown');
+    press('Enter');
+    expect(run).toHaveBeenCalledWith(CommandIDs.openVersion, {
+      model: 'heart',
+      version: '1'
+    });
   });
 
-  it('shows an error as an alert with a way to try again', () => {
-    show({ kind: 'error', message: 'No answer', hint: 'Wait' });
-    expect(host.querySelector('[role=alert]')!.textContent).toContain(
-      'No answer'
+  it('has tabs that arrow keys choose', () => {
+    const tabs = ['One', 'Two'].map(label => ({
+      id: label,
+      label,
+      content: () => `content of ${label}`
+    }));
+    React.act(() => root.render(<Tabs label="Parts" tabs={tabs} />));
+    const bar = host.querySelector('[role=tablist]')!;
+    React.act(() => {
+      bar.dispatchEvent(
+        new KeyboardEvent('keydown', { key: 'ArrowRight', bubbles: true })
+      );
+    });
+    expect(host.querySelector('[role=tabpanel]')?.textContent).toBe(
+      'content of Two'
     );
-    React.act(() => button('Try again').click());
-    expect(model.refresh).toHaveBeenCalledTimes(1);
+    expect(document.activeElement?.textContent).toBe('Two');
   });
 
-  it('confirms a copied address for everybody', () => {
-    const copy = jest.spyOn(Clipboard, 'copyToSystem').mockReturnValue();
-    show(view(running([])));
-    React.act(() => button('Copy the address').click());
-    expect(copy).toHaveBeenCalledWith('http://127.0.0.1:8585');
-    const spoken = Array.from(host.querySelectorAll('[role=status]'));
-    expect(spoken.map(each => each.textContent)).toContain('Copied');
+  it('has a command for everything, each with a label and arguments', async () => {
+    const commands = new CommandRegistry();
+    const palette = { addItem: jest.fn() };
+    const launcher = { add: jest.fn() };
+    addCommands(
+      {
+        app: { commands } as unknown as JupyterFrontEnd,
+        shell: {} as ILabShell,
+        services,
+        notebooks: null,
+        openPage: jest.fn()
+      },
+      palette as never,
+      launcher as never
+    );
+    for (const id of Object.values(CommandIDs)) {
+      expect(commands.label(id)).not.toBe('');
+      const { args } = await commands.describedBy(id);
+      expect(args).toMatchObject({ type: 'object' });
+    }
+    expect(launcher.add).toHaveBeenCalledTimes(1);
+    expect(palette.addItem.mock.calls.length).toBe(
+      Object.values(CommandIDs).length
+    );
   });
 });

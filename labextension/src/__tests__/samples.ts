@@ -1,5 +1,6 @@
 /** Answers as the server extension gives them. */
-import type { IEndpoint, IStatus, IVersionStatus } from '../tokens';
+import type { IEndpoint, IVersionStatus } from '../api';
+import type { IModelServeClient, IStatus } from '../tokens';
 
 export function version(part: Partial<IVersionStatus> = {}): IVersionStatus {
   return {
@@ -8,12 +9,17 @@ export function version(part: Partial<IVersionStatus> = {}): IVersionStatus {
     entity: 'iris',
     state: 'READY',
     labels: [],
+    serving: true,
     verdict: 'passed',
     failure: null,
     phases: [],
+    environment: null,
+    restarts: 0,
+    replicas: 1,
+    ready_replicas: 1,
     urls: [],
     ...part
-  };
+  } as IVersionStatus;
 }
 
 export function endpoint(
@@ -29,24 +35,27 @@ export function endpoint(
           model: 'iris',
           selector: { kind: 'alias', value: 'Champion' },
           traffic: 100,
-          workload_size: 'Small'
+          workload_size: 'Small',
+          replicas: 1
         }
-      ]
+      ],
+      tags: {}
     },
     generation: 1,
+    deleting: false,
     status: {
       service: 'READY',
-      service_message: '',
+      service_message: 'Ready',
       update: 'NOT_UPDATING',
       update_message: '',
       versions: [version({ labels: ['Champion'] })],
       urls: [`http://127.0.0.1:8585/serving-endpoints/${name}/invocations`],
       ...status
     }
-  };
+  } as unknown as IEndpoint;
 }
 
-export function running(endpoints: IEndpoint[] = []): IStatus {
+export function running(endpoints: IEndpoint[] = [], registry = 1): IStatus {
   const daemon = { state: 'running', pid: 1, started_at: 0 };
   return {
     running: true,
@@ -56,10 +65,14 @@ export function running(endpoints: IEndpoint[] = []): IStatus {
       version: '0.1.0',
       gateway: daemon,
       controller: daemon,
-      mlflow: daemon
+      mlflow: daemon,
+      endpoints: endpoints.length,
+      engine: 'process',
+      isolation: 'none',
+      registry
     },
     endpoints
-  };
+  } as unknown as IStatus;
 }
 
 export const STOPPED: IStatus = {
@@ -67,3 +80,16 @@ export const STOPPED: IStatus = {
   instance: null,
   endpoints: []
 };
+
+/** A client whose answers a test sets. */
+export function fakeClient(): jest.Mocked<IModelServeClient> {
+  return {
+    status: jest.fn(async () => running()),
+    start: jest.fn(async () => running()),
+    call: jest.fn(async () => ({ revision: 1, models: [] })),
+    mlflow: jest.fn(async () => ({})),
+    score: jest.fn(),
+    snippet: jest.fn(async () => 'curl'),
+    metrics: jest.fn(async () => '')
+  } as unknown as jest.Mocked<IModelServeClient>;
+}

@@ -3,11 +3,16 @@ import { nullTranslator } from '@jupyterlab/translation';
 import { StatusStore } from '../model/store';
 import { RequestError } from '../request';
 import type { IModelServeClient, IStatus } from '../tokens';
-import { endpoint, running, STOPPED } from './samples';
+import { endpoint, fakeClient, running, STOPPED } from './samples';
 
 const trans = nullTranslator.load('jupyter-modelserve');
 
 class FakeClient implements IModelServeClient {
+  call = fakeClient().call;
+  mlflow = fakeClient().mlflow;
+  score = fakeClient().score;
+  snippet = fakeClient().snippet;
+  metrics = fakeClient().metrics;
   answers: (IStatus | Error | Promise<IStatus>)[] = [];
   looks = 0;
 
@@ -127,6 +132,22 @@ describe('StatusStore', () => {
     old(STOPPED);
     await first;
     expect(store.state.kind).toBe('running');
+  });
+
+  it('watches as long as one of several does', async () => {
+    const [panel, page] = [{}, {}];
+    await store.setWatched(true, panel);
+    await store.setWatched(true, page);
+    await store.setWatched(false, panel);
+    await new Promise(resolve => setTimeout(resolve, 20));
+    const before = client.looks;
+    store.hint();
+    await new Promise(resolve => setTimeout(resolve, 20));
+    expect(client.looks).toBe(before + 1);
+    await store.setWatched(false, page);
+    store.hint();
+    await new Promise(resolve => setTimeout(resolve, 20));
+    expect(client.looks).toBe(before + 1);
   });
 
   it('looks when the panel is shown and rests when it is hidden', async () => {

@@ -13,6 +13,8 @@ export function Copyable(props: {
   text: string;
   label: string;
   shown?: string;
+  /** Several lines, all of them shown. */
+  block?: boolean;
 }): React.ReactElement {
   const trans = useTranslation();
   const [copied, setCopied] = React.useState(false);
@@ -26,7 +28,11 @@ export function Copyable(props: {
   const Icon = copied ? checkIcon : copyIcon;
   return (
     <div className="jp-modelserve-copyable">
-      <code title={props.text}>{props.shown ?? props.text}</code>
+      {props.block ? (
+        <pre tabIndex={0}>{props.text}</pre>
+      ) : (
+        <code title={props.text}>{props.shown ?? props.text}</code>
+      )}
       <button
         className="jp-modelserve-iconButton"
         aria-label={props.label}

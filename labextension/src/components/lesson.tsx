@@ -13,7 +13,7 @@ export function Lesson(): React.ReactElement {
     },
     {
       text: trans.__('Register a fitted model'),
-      code: '%register model --name iris'
+      code: '%register iris model'
     },
     { text: trans.__('Serve it'), code: '%serve iris' }
   ];

@@ -3,7 +3,8 @@
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import type { IEndpoint, IInstance, ISelector, ViewState } from '../tokens';
+import type { IEndpoint, IInstanceStatus, ISelector } from '../api';
+import type { ViewState } from '../tokens';
 
 /** The four looks of a state. */
 export type Level = 'good' | 'busy' | 'bad' | 'idle';
@@ -61,7 +62,7 @@ export function versionBadge(state: string, trans: TranslationBundle): IBadge {
 
 /** All processes of the instance as one state. */
 export function instanceBadge(
-  instance: IInstance,
+  instance: IInstanceStatus,
   trans: TranslationBundle
 ): IBadge {
   const states = [instance.gateway.state, instance.controller.state];
@@ -106,4 +107,33 @@ export function isBusy(state: ViewState): boolean {
         each.status.update === 'IN_PROGRESS'
     )
   );
+}
+
+/** A step on the way to answering, in words. An unknown step of a newer server is shown as it came. */
+export function phaseText(name: string, trans: TranslationBundle): string {
+  const known: Record<string, string> = {
+    resolve: trans.__('Resolve requirements'),
+    environment: trans.__('Build environment'),
+    start: trans.__('Start process'),
+    load: trans.__('Load model'),
+    probe: trans.__('Try a prediction'),
+    ready: trans.__('Ready after')
+  };
+  return known[name] ?? name;
+}
+
+/** The instance while it cannot be asked, or is on its way. */
+export function stateBadge(state: ViewState, trans: TranslationBundle): IBadge {
+  switch (state.kind) {
+    case 'running':
+      return instanceBadge(state.instance, trans);
+    case 'stopped':
+      return { text: trans.__('Stopped'), level: 'idle' };
+    case 'error':
+      return { text: trans.__('Does not answer'), level: 'bad' };
+    case 'starting':
+      return { text: trans.__('Starting'), level: 'busy' };
+    default:
+      return { text: trans.__('Looking'), level: 'idle' };
+  }
 }

@@ -59,17 +59,20 @@ export class StatusStore implements IModelServeModel, IDisposable {
     this.adjustPace();
   }
 
-  /** Watch while the panel is shown; hidden, it costs nothing. */
-  async setWatched(watched: boolean): Promise<void> {
-    if (this.isDisposed) {
+  /** Watch while *who* is shown, the panel or a document; with nobody watching it costs nothing. */
+  async setWatched(watched: boolean, who: unknown = this): Promise<void> {
+    if (this.isDisposed || this.watchers.has(who) === watched) {
       return;
     }
-    this.watched = watched;
     if (watched) {
+      this.watchers.add(who);
       await this.poll.start();
       await this.refresh();
     } else {
-      await this.poll.stop();
+      this.watchers.delete(who);
+      if (this.watchers.size === 0) {
+        await this.poll.stop();
+      }
     }
   }
 
@@ -82,7 +85,7 @@ export class StatusStore implements IModelServeModel, IDisposable {
 
   /** Something changed, says the server: look, if anybody watches. Hidden, the next show looks anyway. */
   hint(): void {
-    if (this.watched && !this.isDisposed) {
+    if (this.watchers.size > 0 && !this.isDisposed) {
       void this.poll.refresh();
     }
   }
@@ -193,5 +196,5 @@ export class StatusStore implements IModelServeModel, IDisposable {
   private current: ViewState = { kind: 'loading' };
   private idle = IDLE_INTERVAL;
   private looks = 0;
-  private watched = false;
+  private readonly watchers = new Set<unknown>();
 }

@@ -1,24 +1,72 @@
-import type { TranslationBundle } from '@jupyterlab/translation';
-import { ReactWidget, UseSignal } from '@jupyterlab/ui-components';
+import { ReactWidget } from '@jupyterlab/ui-components';
 import type { Message } from '@lumino/messaging';
 import * as React from 'react';
 
 import { ErrorBoundary } from '../components/boundary';
-import { TranslationContext } from '../components/context';
-import { Panel } from '../components/panel';
+import {
+  type IServices,
+  ServicesContext,
+  TranslationContext
+} from '../components/context';
+import { Panel } from '../components/sidebar/panel';
 import { modelserveIcon } from '../icons';
 import type { StatusStore } from '../model/store';
 
 /** Identifier of the panel, also for restoring the layout. */
 export const PANEL_ID = 'jp-modelserve-panel';
 
-/** The panel in the side bar: shows the store and tells it when somebody watches. */
-export class ModelServePanel extends ReactWidget {
+/** A widget of ours: draws with the stores at hand, and tells the status store while somebody can see it. */
+export abstract class WatchingWidget extends ReactWidget {
   constructor(
-    private readonly store: StatusStore,
-    private readonly trans: TranslationBundle
+    protected readonly store: StatusStore,
+    protected readonly services: IServices
   ) {
     super();
+  }
+
+  protected onAfterShow(message: Message): void {
+    super.onAfterShow(message);
+    void this.store.setWatched(true, this);
+  }
+
+  protected onAfterHide(message: Message): void {
+    super.onAfterHide(message);
+    void this.store.setWatched(false, this);
+  }
+
+  protected onAfterAttach(message: Message): void {
+    super.onAfterAttach(message);
+    if (this.isVisible) {
+      void this.store.setWatched(true, this);
+    }
+  }
+
+  protected onBeforeDetach(message: Message): void {
+    void this.store.setWatched(false, this);
+    super.onBeforeDetach(message);
+  }
+
+  /** The content. */
+  protected abstract content(): React.ReactElement;
+
+  protected render(): React.ReactElement {
+    return (
+      <TranslationContext.Provider value={this.services.trans}>
+        <ErrorBoundary trans={this.services.trans}>
+          <ServicesContext.Provider value={this.services}>
+            {this.content()}
+          </ServicesContext.Provider>
+        </ErrorBoundary>
+      </TranslationContext.Provider>
+    );
+  }
+}
+
+/** The panel in the side bar. */
+export class ModelServePanel extends WatchingWidget {
+  constructor(store: StatusStore, services: IServices) {
+    super(store, services);
+    const { trans } = services;
     this.id = PANEL_ID;
     this.addClass('jp-modelserve-panel');
     this.title.icon = modelserveIcon;
@@ -27,37 +75,7 @@ export class ModelServePanel extends ReactWidget {
     this.node.setAttribute('aria-label', trans.__('Model serving'));
   }
 
-  protected onAfterShow(message: Message): void {
-    super.onAfterShow(message);
-    void this.store.setWatched(true);
-  }
-
-  protected onAfterHide(message: Message): void {
-    super.onAfterHide(message);
-    void this.store.setWatched(false);
-  }
-
-  protected onAfterAttach(message: Message): void {
-    super.onAfterAttach(message);
-    if (this.isVisible) {
-      void this.store.setWatched(true);
-    }
-  }
-
-  protected onBeforeDetach(message: Message): void {
-    void this.store.setWatched(false);
-    super.onBeforeDetach(message);
-  }
-
-  protected render(): React.ReactElement {
-    return (
-      <TranslationContext.Provider value={this.trans}>
-        <ErrorBoundary trans={this.trans}>
-          <UseSignal signal={this.store.stateChanged}>
-            {() => <Panel model={this.store} state={this.store.state} />}
-          </UseSignal>
-        </ErrorBoundary>
-      </TranslationContext.Provider>
-    );
+  protected content(): React.ReactElement {
+    return <Panel />;
   }
 }
