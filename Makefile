@@ -23,7 +23,7 @@ NODE := labextension/node_modules/.stamp
 PANEL := jupyter_modelserve/labextension/static/style.js
 TS := cd labextension && jlpm
 
-.PHONY: help demo lab test check chaos bench docs lock format clean lint panel-test bootstrap
+.PHONY: help demo lab test check chaos bench bench-peers docs lock format clean lint panel-test bootstrap
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -40,13 +40,19 @@ check: $(DEV) lint ## lint, types, import contracts, unit tests (3 minutes at mo
 test: $(DEV) $(PANEL) lint panel-test ## everything; the last line is pytest's summary
 	@$(BOOTSTRAP) curl
 	@$(BOOTSTRAP) browser
+	@$(BOOTSTRAP) docker
 	@$(VENV)/bin/python -m pytest
 
-chaos: $(DEV) ## kill and change everything under load, the long way (about half an hour)
-	@CHAOS=long $(VENV)/bin/python -m pytest tests/chaos
+chaos: $(DEV) ## kill and change everything under load, the long way (about half an hour), and write docs/reliability.md
+	@CHAOS=long $(VENV)/bin/python -m pytest tests/chaos || ended=$$?; $(VENV)/bin/python scripts/reliability.py; exit $${ended:-0}
 
-bench: $(DEV) ## compare with peers, side by side
-	@$(VENV)/bin/python -m benchmarks
+bench: $(DEV) ## measure speed beside mlflow models serve (ten minutes); build/bench.md
+	@$(BOOTSTRAP) wrk
+	@$(VENV)/bin/python -m benchmarks all
+
+bench-peers: $(DEV) ## the same beside MLServer, BentoML, LitServe and Ray Serve (installs them; 20 minutes)
+	@$(BOOTSTRAP) wrk
+	@$(VENV)/bin/python -m benchmarks peers
 
 docs: $(DEV) ## regenerate the reference tables in docs/reference
 	@for script in scripts/docs*.py; do $(VENV)/bin/python $$script; done

@@ -10,6 +10,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jupyter_modelserve.authoring.connection import connect as connect
     from jupyter_modelserve.authoring.register import register as register
+    from jupyter_modelserve.client.governance_verbs import alias as alias
+    from jupyter_modelserve.client.governance_verbs import audit as audit
+    from jupyter_modelserve.client.governance_verbs import catalogs as catalogs
+    from jupyter_modelserve.client.governance_verbs import grants as grants
+    from jupyter_modelserve.client.governance_verbs import promote as promote
+    from jupyter_modelserve.client.governance_verbs import why_denied as why_denied
     from jupyter_modelserve.client.verbs import endpoints as endpoints
     from jupyter_modelserve.client.verbs import logs as logs
     from jupyter_modelserve.client.verbs import models as models
@@ -23,11 +29,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "__version__",
+    "alias",
+    "audit",
+    "catalogs",
     "connect",
     "endpoints",
+    "grants",
     "load_ipython_extension",
     "logs",
     "models",
+    "promote",
     "register",
     "score",
     "serve",
@@ -35,13 +46,16 @@ __all__ = [
     "status",
     "stop",
     "unload_ipython_extension",
+    "why_denied",
 ]
 
 _VERBS = "jupyter_modelserve.client.verbs"
+_GOVERNANCE_VERBS = "jupyter_modelserve.client.governance_verbs"
 _WHERE = {
     "connect": "jupyter_modelserve.authoring.connection",
     "register": "jupyter_modelserve.authoring.register",
     **dict.fromkeys(("endpoints", "logs", "models", "score", "serve", "snippet", "status", "stop"), _VERBS),
+    **dict.fromkeys(("alias", "audit", "catalogs", "grants", "promote", "why_denied"), _GOVERNANCE_VERBS),
 }
 
 

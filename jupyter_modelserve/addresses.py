@@ -50,6 +50,12 @@ _BY_VERSION = "Score a version: `/model/<name>/<version|stage|alias>/invocations
 _BY_STAGE = "Score a stage: `/model-endpoint/<name>/<stage>/invocations` (REQ-171)."
 _BY_ENDPOINT = "Score an endpoint: `/serving-endpoints/<endpoint>/invocations`."
 _PAGES = "The same operations as MLflow's own pages call them."
+_UC_MLFLOW = "The `databricks-uc` registry of MLflow's clients."
+_UC_REST = "Unity Catalog REST: catalogs, schemas, models, versions, aliases, tags, permissions."
+_UC_FILES = "Files of registered versions: `/api/2.0/fs/files/Models/<catalog>/<schema>/<model>/<version>/…`."
+_STAGES = "The workspace registry's own calls: stage transitions with a comment (REQ-183)."
+_ENABLE = "Serverless real-time inference: enable, disable, status (REQ-164, REQ-187 to REQ-195)."
+_COMPUTE = "Compute of a stage: `update-compute-config` (REQ-166)."
 _DISCOVERY = "Discovery document that databricks-sdk asks for."
 
 TABLE: Final = (
@@ -57,6 +63,15 @@ TABLE: Final = (
     Prefix("/model-endpoint/", Owner.WORKER, Rule.SCORE, _BY_STAGE),
     Prefix("/serving-endpoints/", Owner.WORKER, Rule.SCORE, _BY_ENDPOINT),
     Prefix(f"{API}/", Owner.CONTROLLER, Rule.AUTHENTICATED, "Our own API; every operation declares its rule."),
+    Prefix("/api/2.0/mlflow/unity-catalog/", Owner.CONTROLLER, Rule.USE, _UC_MLFLOW),
+    Prefix("/api/2.0/mlflow/databricks/", Owner.CONTROLLER, Rule.USE, _STAGES),
+    Prefix("/api/2.1/unity-catalog/", Owner.CONTROLLER, Rule.USE, _UC_REST),
+    Prefix("/api/2.0/fs/", Owner.CONTROLLER, Rule.USE, _UC_FILES),
+    Prefix("/api/2.0/preview/mlflow/endpoints-v2/", Owner.CONTROLLER, Rule.USE, _ENABLE),
+    Prefix("/api/2.0/preview/model-serving-api/endpoints-v2/", Owner.CONTROLLER, Rule.USE, _COMPUTE),
+    Prefix("/api/2.0/preview/scim/v2/Me", Owner.CONTROLLER, Rule.USE, "Who the caller is."),
+    Prefix("/api/2.0/token/", Owner.CONTROLLER, Rule.USE, "One's own tokens, as databricks-sdk asks for them."),
+    Prefix("/api/2.0/token-management/", Owner.CONTROLLER, Rule.USE, "Tokens of service principals (REQ-021)."),
     Prefix("/api/2.0/mlflow/", Owner.MLFLOW, Rule.USE, "MLflow REST: runs, experiments, registry."),
     Prefix("/api/3.0/mlflow/", Owner.MLFLOW, Rule.USE, "MLflow 3 REST: traces and newer calls."),
     Prefix("/ajax-api/2.0/mlflow/", Owner.MLFLOW, Rule.USE, _PAGES),

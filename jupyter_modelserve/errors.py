@@ -10,6 +10,7 @@ The tree::
     ├── NotFound                          404 RESOURCE_DOES_NOT_EXIST
     ├── MethodNotAllowed                  405 METHOD_NOT_ALLOWED
     ├── Conflict                          409 RESOURCE_CONFLICT
+    │   └── AlreadyExists                 409 RESOURCE_ALREADY_EXISTS
     ├── PayloadTooLarge                   413 PAYLOAD_TOO_LARGE
     ├── UnsupportedMediaType              415 UNSUPPORTED_MEDIA_TYPE
     ├── TooManyRequests                   429 RESOURCE_EXHAUSTED      (carries Retry-After)
@@ -105,6 +106,12 @@ class Conflict(ModelServeError):
 
     status = 409
     error_code = "RESOURCE_CONFLICT"
+
+
+class AlreadyExists(Conflict):
+    """Something of that name is there already."""
+
+    error_code = "RESOURCE_ALREADY_EXISTS"
 
 
 class PayloadTooLarge(ModelServeError):

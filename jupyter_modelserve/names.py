@@ -138,3 +138,19 @@ def split_reference(reference: str) -> tuple[str, Segment | None]:
         model, _, segment = text.partition("/")
         return check_model(model), parse_segment(model, segment)
     return check_model(text), None
+
+
+def check_container(name: str, levels: int) -> str:
+    """Return *name* when it can be a catalog (1 level) or a schema (2 levels), else raise :class:`InvalidParameter`."""
+    parts = name.split(".")
+    what = "catalog" if levels == 1 else "schema"
+    if len(parts) != levels:
+        form = "one word" if levels == 1 else "catalog.schema"
+        raise InvalidParameter(f"{what} name {name[:80]!r} must be {form}", details={"field": "name"})
+    for part in parts:
+        if not _PART.match(part) or part != part.strip():
+            raise InvalidParameter(
+                f"{what} name {name[:80]!r} may hold letters, digits, _ and - only (1 to 100 of them)",
+                details={"field": "name"},
+            )
+    return name

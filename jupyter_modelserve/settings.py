@@ -42,12 +42,24 @@ class Settings:
     queue_per_worker: int = _setting(16, "Requests that may wait per loaded version beyond its concurrency.")
     unknown_columns: str = _setting("warn", "Columns that the signature does not name: warn, refuse or ignore.")
     json_depth: int = _setting(64, "Deepest nesting accepted in a JSON body.")
+    direct: bool = _setting(True, "Answer without MLflow's pyfunc where the answers are proved equal; false: never.")
+    batching: str = _setting("auto", "Predict waiting requests together: auto (where rows are independent), on or off.")
     startup_budget: float = _setting(600.0, "Time a version may take to load and answer its probe.")
     build_timeout: float = _setting(3600.0, "Time an environment build may take (REQ-136).")
     python_interpreters: str = _setting("", f"More Python interpreters to use, separated by {os.pathsep}.")
     borrow: bool = _setting(True, "Use an installed interpreter when it already satisfies a model's requirements.")
     offline: bool = _setting(False, "Never reach a package index; use caches, find-links and borrowed interpreters.")
     find_links: str = _setting("", "Directory or page with wheels for environment builds, besides pip's own settings.")
+    ca_bundle: str = _setting("", "File with the certificates that environment builds trust; pip's own by default.")
+    engine: str = _setting("process", "What runs models where an endpoint does not say: process, docker or auto.")
+    docker_host: str = _setting("", "Address of the Docker engine; empty: DOCKER_HOST, else its usual socket.")
+    base_image: str = _setting("python:{python}-slim", "Image that environments are built on; {python}: 3.11, say.")
+    build_network: str = _setting("bridge", "Docker network in which environment images are built.")
+    image_keep: float = _setting(30 * 86400.0, "Time after which an environment image that nothing uses is removed.")
+    workload_sizes: str = _setting(
+        "Small=2:16 Medium=8:64 Large=32:256",
+        "Cores and GiB of a replica by size (REQ-118), at most what the machine has; for engines with limits.",
+    )
     idle_exit: float = _setting(1800.0, "Time with no endpoint and no client after which the daemons end; 0: never.")
     log_limit: int = _setting(10 * 1024 * 1024, "Size at which a log file is rotated; three old ones are kept.")
     autostart: bool = _setting(True, "Start the ended instance when MLflow in a kernel calls it; else the call fails.")
@@ -80,6 +92,10 @@ class Settings:
         settings = cls(**values)
         if settings.unknown_columns not in {"warn", "refuse", "ignore"}:
             raise InvalidParameter(f"unknown_columns is {settings.unknown_columns!r}; use warn, refuse or ignore")
+        if settings.engine not in {"process", "docker", "auto"}:
+            raise InvalidParameter(f"engine is {settings.engine!r}; use process, docker or auto")
+        if settings.batching not in {"auto", "on", "off"}:
+            raise InvalidParameter(f"batching is {settings.batching!r}; use auto, on or off")
         return settings
 
 
@@ -187,6 +203,11 @@ class Paths:
         return self.home / "replicas"
 
     @property
+    def containers(self) -> Path:
+        """One directory per container: its record with the key (0600)."""
+        return self.home / "containers"
+
+    @property
     def replica_sockets(self) -> Path:
         """One directory (0700) per replica with the sockets of its parent and workers."""
         return self.run / "r"
@@ -201,7 +222,7 @@ class Paths:
         Raises:
             InvalidParameter: the run directory exists and belongs to somebody else.
         """
-        ours = (self.artifacts, self.environments, self.logs, self.replicas, self.replica_sockets)
+        ours = (self.artifacts, self.environments, self.logs, self.replicas, self.containers, self.replica_sockets)
         for directory in (self.home, self.run, *ours):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         for directory in (self.home, self.run):

@@ -7,10 +7,13 @@ plain JSON values; ``from_json`` validates and rebuilds (through pydantic, impor
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
-from typing import Any, TypeVar
+from functools import lru_cache
+from typing import Any, TypeVar, cast
+
+from jupyter_modelserve.governed import Access
 
 T = TypeVar("T")
 
@@ -49,6 +52,14 @@ class WorkloadSize(StrEnum):
         return {"Small": 4, "Medium": 16, "Large": 64}[self.value]
 
 
+class EngineChoice(StrEnum):
+    """What runs the replicas of an endpoint. ``auto``: Docker where it can be used, else processes."""
+
+    PROCESS = "process"
+    DOCKER = "docker"
+    AUTO = "auto"
+
+
 class UnknownColumns(StrEnum):
     """What happens to columns that the signature does not name."""
 
@@ -59,7 +70,7 @@ class UnknownColumns(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ServedEntity:
-    """A selector with its compute: what an endpoint serves."""
+    """A selector with its compute; ``cores`` and ``memory_gb`` (GiB) of a replica count before the workload size."""
 
     model: str
     selector: Selector
@@ -67,6 +78,8 @@ class ServedEntity:
     traffic: int = 100
     workload_size: WorkloadSize = WorkloadSize.SMALL
     replicas: int = 1
+    cores: float | None = None
+    memory_gb: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +91,7 @@ class EndpointSpec:
     request_timeout: float | None = None
     unknown_columns: UnknownColumns | None = None
     tags: dict[str, str] = field(default_factory=dict)
+    engine: EngineChoice | None = None
 
 
 # ---------------------------------------------------------------------------------------------------- states
@@ -151,6 +165,7 @@ class Cause(StrEnum):
     STARTUP_TIMED_OUT = "start-up timed out"
     CRASHED = "crashed"
     ENGINE_REJECTED = "engine rejected"
+    ENGINE_UNAVAILABLE = "engine unavailable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,17 +193,23 @@ class EnvironmentKind(StrEnum):
 
     BORROWED = "borrowed"
     BUILT = "built"
+    IMAGE = "image"
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """A content-addressed environment: the interpreter that runs a version."""
+    """A content-addressed environment: the interpreter that runs a version, a path inside ``image`` when there is one.
+
+    ``chosen`` says which engine ``auto`` took and why.
+    """
 
     key: str
     kind: EnvironmentKind
     interpreter: str
     python_version: str
     warnings: tuple[str, ...] = ()
+    image: str = ""
+    chosen: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +306,11 @@ class Model:
 # ---------------------------------------------------------------------------------------------------- routes
 @dataclass(frozen=True, slots=True)
 class RouteTarget:
-    """One worker: where it listens and what one needs to speak to it. ``address`` is ``unix:PATH``."""
+    """One worker: where it listens and what one needs to speak to it. ``address`` is ``unix:PATH`` of its lane 0.
+
+    ``lanes``: how many ordinary lanes (processes) may be used; ``large``: there is one more for large bodies;
+    ``batches``: requests are predicted together, so that many should be on their way at once.
+    """
 
     id: str
     model: str
@@ -295,6 +320,9 @@ class RouteTarget:
     concurrency: int
     queue: int
     timeout: float
+    lanes: int = 1
+    large: bool = False
+    batches: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,12 +356,16 @@ class RouteEntity:
 
 @dataclass(frozen=True, slots=True)
 class RouteTable:
-    """Numbered and immutable; the gateway swaps it in one assignment and acknowledges its number."""
+    """Numbered and immutable; the gateway swaps it in one assignment and acknowledges its number.
+
+    ``renamed``: old name of a model → the name that it has now, for the answer to whoever still uses the old one.
+    """
 
     number: int
     targets: dict[str, RouteTarget] = field(default_factory=dict)
     models: dict[str, RouteModel] = field(default_factory=dict)
     endpoints: dict[str, tuple[RouteEntity, ...]] = field(default_factory=dict)
+    renamed: dict[str, str] = field(default_factory=dict)
 
 
 class Scope(StrEnum):
@@ -345,21 +377,27 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TokenGrant:
-    """What a token's hash stands for. ``expires_at`` is milliseconds since 1970, 0 = never."""
+    """What a token's hash stands for. ``expires_at`` is milliseconds since 1970, 0 = never.
+
+    ``delegates``: it may name the person on whose behalf it calls (the local user's token, as Jupyter uses it). The
+    name is written down; rights are those of the token.
+    """
 
     id: str
     principal: str
     scopes: tuple[Scope, ...]
     expires_at: int = 0
+    delegates: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that the gateway works from: routes, and token hashes (SHA-256, hex) with what they stand for."""
+    """All that the gateway works from: routes, token hashes (SHA-256, hex) with what they stand for, who may score."""
 
     instance_id: str
     routes: RouteTable
     tokens: dict[str, TokenGrant] = field(default_factory=dict)
+    access: Access | None = None  # None: written before there were others than the local user
 
 
 # ---------------------------------------------------------------------------------------------------- instance
@@ -388,7 +426,7 @@ class DaemonStatus:
 
 @dataclass(frozen=True, slots=True)
 class InstanceStatus:
-    """Both daemons and the MLflow child, shown as one thing."""
+    """Both daemons and the MLflow child, shown as one thing. ``registry`` grows with every change of the registry."""
 
     url: str
     instance_id: str
@@ -399,6 +437,7 @@ class InstanceStatus:
     endpoints: int = 0
     engine: str = ""
     isolation: str = ""
+    registry: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -425,7 +464,17 @@ def to_json(value: Any) -> Any:
         return {str(key): to_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [to_json(item) for item in value]
+    if isinstance(value, frozenset):
+        return sorted(to_json(item) for item in value)
     return value
+
+
+@lru_cache(maxsize=128)
+def _adapter(cls: Any) -> Any:
+    """What checks values of a type; making one takes milliseconds."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(cls)
 
 
 def from_json(cls: type[T], value: Any) -> T:
@@ -434,12 +483,13 @@ def from_json(cls: type[T], value: Any) -> T:
     Raises:
         InvalidParameter: a field is missing or has the wrong type; the message names it.
     """
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     from jupyter_modelserve.errors import InvalidParameter
 
     try:
-        return TypeAdapter(cls).validate_python(value)
+        found: T = _adapter(cast("Hashable", cls)).validate_python(value)
+        return found
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or cls.__name__

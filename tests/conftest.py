@@ -34,6 +34,31 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="session")
+def docker_base() -> str:
+    """Pattern of the base images on this machine's Docker engine."""
+    from tests.support import docker_engine
+
+    lacking = docker_engine.available()
+    return missing(lacking) if lacking else docker_engine.BASE
+
+
+@pytest.fixture(scope="session")
+def replica_image(docker_base: str) -> str:
+    """An image with nothing but a Python and our program."""
+    from tests.support import docker_engine
+
+    return docker_engine.in_a_loop(docker_engine.make_image)
+
+
+@pytest.fixture
+def unique() -> str:
+    """A name that no other run uses."""
+    from tests.support import docker_engine
+
+    return docker_engine.unique()
+
+
+@pytest.fixture(scope="session")
 def instance() -> Iterator[RunningInstance]:
     """One real instance for all tests that do not break it: ``.url``, ``.token``, ``.home``, ``.client()``."""
     with started_instance() as found:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import json
 import logging
 import logging.handlers
 import os
@@ -18,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import uvicorn
+from sqlalchemy.exc import SQLAlchemyError
 
 from jupyter_modelserve import locks
 from jupyter_modelserve.controller.app import create_app
@@ -25,15 +27,16 @@ from jupyter_modelserve.controller.endpoints.manager import Endpoints
 from jupyter_modelserve.controller.endpoints.preparation import Preparer
 from jupyter_modelserve.controller.endpoints.publication import Publication
 from jupyter_modelserve.controller.engines.base import Engine
-from jupyter_modelserve.controller.engines.process import ProcessEngine
-from jupyter_modelserve.controller.environments.resolve import Environments
+from jupyter_modelserve.controller.governance.service import Governance
 from jupyter_modelserve.controller.idle import GatewayAddress, until_idle
+from jupyter_modelserve.controller.machinery import Machinery
 from jupyter_modelserve.controller.mlflow_child import MlflowChild
-from jupyter_modelserve.controller.parts import Controller, local_user
+from jupyter_modelserve.controller.parts import Controller
 from jupyter_modelserve.controller.registry.recording import Recorder
 from jupyter_modelserve.controller.registry.watch import ChangeWatch
 from jupyter_modelserve.controller.store import tokens
 from jupyter_modelserve.controller.store.database import Database
+from jupyter_modelserve.controller.store.local_user import local_user
 from jupyter_modelserve.launcher import identity
 from jupyter_modelserve.launcher.partner import Partner
 from jupyter_modelserve.launcher.spawning import spawn_gateway
@@ -65,21 +68,30 @@ def main() -> None:
 async def serve(paths: Paths, instance: Instance) -> None:
     """Run the controller of *instance* until it is told to end."""
     settings = Settings.load(paths.home)
+    if _database_lost(paths):
+        sys.exit(
+            f"{paths.database} is missing, and something is served from it: put it back "
+            f"(or, to begin anew, remove {paths.routes_file} as well)"
+        )
     database = Database.of(paths)
     await database.prepare()
     await database.run(tokens.adopt, paths.token_file.read_text().strip(), local_user(), "the local user's token")
-    engine = ProcessEngine(paths, instance.instance_id)
+    machinery = Machinery(paths, settings, instance.instance_id)
+    engine = machinery.engines
     publication = Publication(instance.instance_id, database)
-    preparer = Preparer(instance.instance_id, paths, database, Environments(paths, settings))
+    preparer = Preparer(instance.instance_id, paths, database, machinery.environments)
     endpoints = Endpoints(database, engine, preparer, publication, settings, instance.url)
     child = MlflowChild(paths, settings)
     recorder = Recorder(database, paths)
-    controller = Controller(instance, paths, settings, database, publication, endpoints, child)
+    governance = Governance(database, publication.governed)
+    controller = Controller(instance, paths, settings, database, publication, endpoints, child, governance)
     await endpoints.start()
     background = [
         asyncio.create_task(child.run(), name="mlflow"),
         asyncio.create_task(ChangeWatch(database, endpoints.wake_models, created=recorder.created).run(), name="watch"),
+        asyncio.create_task(machinery.keep(endpoints.wake_all), name="engines"),
         asyncio.create_task(_wake_on_acknowledgement(publication, endpoints), name="acknowledgements"),
+        asyncio.create_task(governance.watch(local_user()), name="grants"),
         asyncio.create_task(Partner(paths, "gateway", spawn_gateway).run(), name="partner"),
     ]
     background.insert(0, asyncio.create_task(_end_when_idle(controller), name="idle"))
@@ -93,9 +105,25 @@ async def serve(paths: Paths, instance: Instance) -> None:
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
-        await engine.close()
+        await machinery.close()
         await database.close()
         log.info("ended")
+
+
+def _database_lost(paths: Paths) -> bool:
+    """Whether the gateway still routes to what a database said that is not there now.
+
+    An empty one in its place would be taken for the wish that nothing be served.
+    """
+    try:
+        if paths.database.stat().st_size:
+            return False
+    except FileNotFoundError:
+        pass
+    try:
+        return bool(json.loads(paths.routes_file.read_text(encoding="utf-8"))["routes"]["endpoints"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _bind(path: Path) -> socket.socket:
@@ -139,7 +167,10 @@ async def _end_when_idle(controller: Controller) -> None:
     gateway = GatewayAddress(controller.paths)
 
     async def count() -> int:
-        return len(await controller.endpoints.listing())
+        try:
+            return len(await controller.endpoints.listing())
+        except SQLAlchemyError:
+            return 1  # the database is away: what cannot be counted may be there
 
     await until_idle(controller.settings.idle_exit, count, gateway.idle)
     await asyncio.to_thread(controller.paths.stopping_file.touch, 0o600)

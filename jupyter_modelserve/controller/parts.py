@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import os
 import time
 from dataclasses import dataclass, field
 
 from jupyter_modelserve.controller.endpoints.manager import Endpoints
 from jupyter_modelserve.controller.endpoints.publication import Publication
+from jupyter_modelserve.controller.governance.service import Governance
 from jupyter_modelserve.controller.mlflow_child import MlflowChild
 from jupyter_modelserve.controller.store.database import Database
+from jupyter_modelserve.controller.store.local_user import local_user
 from jupyter_modelserve.settings import Paths, Settings
 from jupyter_modelserve.types import DaemonStatus, Instance
 
@@ -27,6 +28,7 @@ class Controller:
     publication: Publication
     endpoints: Endpoints
     mlflow: MlflowChild
+    governance: Governance
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     stop_replicas: bool = False
     started_at: int = field(default_factory=lambda: int(time.time() * 1000))
@@ -39,11 +41,3 @@ class Controller:
     def itself(self) -> DaemonStatus:
         """The controller as part of the instance's status."""
         return DaemonStatus("running", os.getpid(), self.started_at)
-
-
-def local_user() -> str:
-    """The name of the user whose processes these are."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid-{os.getuid()}"

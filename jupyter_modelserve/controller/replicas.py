@@ -33,6 +33,16 @@ class Silent(EngineUnavailable):
 
 
 @dataclass(frozen=True, slots=True)
+class Process:
+    """One process of a loaded version. ``lane`` is its number, or ``large``; 0 decides the version's state."""
+
+    lane: int | str
+    pid: int | None = None
+    state: str = ""
+    start_method: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerStatus:
     """A loaded (or loading) version inside a replica. ``since`` is seconds since 1970, ``address`` is ``unix:PATH``."""
 
@@ -51,6 +61,11 @@ class WorkerStatus:
     phases: tuple[Phase, ...] = ()
     signature: dict[str, Any] | None = None
     loader: str | None = None
+    lanes: int = 1
+    batches: bool = False
+    path: dict[str, str] | None = None
+    large: bool = False
+    processes: tuple[Process, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +77,7 @@ class ReplicaStatus:
     pid: int
     started_at: float = 0.0
     workers: dict[str, WorkerStatus] = field(default_factory=dict)
+    revision: int = 0
 
 
 class ReplicaClient:
@@ -83,6 +99,7 @@ class ReplicaClient:
         else:
             raise ValueError(f"address of a replica must begin with unix: or tcp:, not {kind!r}")
         self._deadline = deadline
+        self._directory = where.rpartition("/")[0] if kind == "unix" else ""
         # trust_env would read proxies and .netrc, which have no say about a private socket.
         self._http = httpx.AsyncClient(
             transport=transport,
@@ -105,13 +122,30 @@ class ReplicaClient:
         """Let go of the connection."""
         await self._http.aclose()
 
-    async def status(self) -> ReplicaStatus:
-        """Identity of the parent and the state of its workers."""
-        answer = await self._ask("GET", "/status")
+    async def status(self, *, counts: bool = False) -> ReplicaStatus:
+        """Identity of the parent and the state of its workers; with *counts* also how many requests each works on."""
+        return self._read(await self._ask("GET", "/status", params={} if counts else {"in_flight": "no"}))
+
+    async def changed(self, revision: int, wait: float) -> ReplicaStatus:
+        """The status as soon as its revision differs from *revision*, at the latest after *wait* (≤ 60) seconds."""
+        params = {"after": str(revision), "wait": f"{wait:g}", "in_flight": "no"}
+        return self._read(await self._ask("GET", "/status", params=params, patience=wait))
+
+    def _read(self, answer: httpx.Response) -> ReplicaStatus:
         try:
-            return from_json(ReplicaStatus, answer.json())
-        except (InvalidParameter, ValueError) as error:
+            return from_json(ReplicaStatus, self._beside(answer.json()))
+        except (InvalidParameter, ValueError, KeyError, TypeError, AttributeError) as error:
             raise EngineUnavailable(f"the replica's status cannot be read: {error}") from None
+
+    def _beside(self, document: Any) -> Any:
+        """The workers' sockets lie beside their parent's, whatever it calls the directory (a container's, say).
+
+        So no replica can make anybody connect to a socket elsewhere.
+        """
+        if self._directory:
+            for worker in document["workers"].values():
+                worker["address"] = f"unix:{self._directory}/{str(worker['address']).rpartition('/')[2]}"
+        return document
 
     async def put_worker(self, worker: str, spec: Mapping[str, Any]) -> None:
         """Start a version if it is not there; *spec* is the protocol's WorkerSpec."""
@@ -139,11 +173,13 @@ class ReplicaClient:
         params: Mapping[str, str] | None = None,
         json: object = None,
         absent: bool = False,
+        patience: float = 0.0,
     ) -> httpx.Response:
         try:
             # httpx limits each step only; a peer that sends a byte now and then must not hold us.
-            async with asyncio.timeout(self._deadline):
-                answer = await self._http.request(method, path, params=params, json=json)
+            deadline = self._deadline + patience
+            async with asyncio.timeout(deadline):
+                answer = await self._http.request(method, path, params=params, json=json, timeout=deadline)
         except (TimeoutError, httpx.TimeoutException):
             raise EngineUnavailable(f"the replica did not answer {method} {path} in {self._deadline:g} s") from None
         except httpx.ConnectError:

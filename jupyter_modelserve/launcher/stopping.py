@@ -44,8 +44,9 @@ def stop(paths: Paths | None = None, *, timeout: float = 30) -> bool:
         raise NotRunning("another process is starting or stopping the instance and does not finish; try again")
     with lock:
         ran = bool(_alive(paths))
+        # Also when nothing runs yet: a daemon that was spawned a moment ago may hold no lock so far.
+        write_private(paths.stopping_file, "")
         if ran:
-            write_private(paths.stopping_file, "")
             _stop_daemons(paths, time.monotonic() + timeout)
         orphans = stop_replicas(paths)
         return ran or orphans

@@ -30,6 +30,7 @@ _FLAVORS: Dict[str, Tuple[str, ...]] = {
 }
 """Imported when the first model of the flavour comes: they cost too much where nobody needs them."""
 _NOT_FORKED = ("torch", "tensorflow", "polars", "jax", "keras", "pyspark", "cupy")
+_HIDDEN = ("polars",)
 
 
 def warm() -> None:
@@ -75,7 +76,7 @@ def _hidden() -> Iterator[None]:
     """What starts threads as soon as it is imported is not found meanwhile: MLflow imports polars wherever it is
     installed, only to offer it. Versions that require it are spawned, and in a fork it is found again.
     """
-    missing = [name for name in _NOT_FORKED if name not in sys.modules]
+    missing = [name for name in _HIDDEN if name not in sys.modules]
     modules: Dict[str, Any] = sys.modules  # None there is how Python itself says that a module is not to be found.
     modules.update(dict.fromkeys(missing))
     try:

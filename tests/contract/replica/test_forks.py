@@ -234,6 +234,15 @@ def packages(python: Path) -> Path:
     return next(python.parent.parent.glob("lib/python*/site-packages"))
 
 
+def save_same(save_model: Callable[..., Path]) -> Path:
+    """A model that needs no module of the tests."""
+
+    def same(data: Any, params: Any) -> Any:
+        return data
+
+    return save_model(same)
+
+
 def with_format(directory: Path) -> Path:
     """Say that the model needs skops, which the zygote then imports for it."""
     text = (directory / "MLmodel").read_text()
@@ -283,15 +292,26 @@ def test_an_environment_that_changed_is_imported_anew(
     ]
 
 
+BREAK = """
+import sys
+
+class Breaking:
+    def find_spec(self, name, path=None, target=None):
+        if name == "joblib":
+            raise RuntimeError("broken installation")
+
+sys.meta_path.insert(0, Breaking())
+"""
 THREAD = "import threading, time\nthreading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n"
 
 
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
-        ("raise RuntimeError('broken installation')", "warming failed (RuntimeError: broken installation)"),
+        (BREAK, "warming failed (RuntimeError: broken installation)"),
         (THREAD, "a library has started threads"),
     ],
+    ids=["broken", "threads"],
 )
 def test_an_environment_that_cannot_be_forked_is_spawned(
     make_replica: Callable[..., Replica],
@@ -300,9 +320,10 @@ def test_an_environment_that_cannot_be_forked_is_spawned(
     source: str,
     reason: str,
 ) -> None:
-    (packages(environment) / "joblib.py").write_text(source)
+    text = "import sys\nif 'zygote' in sys.orig_argv:\n" + source.strip().replace("\n", "\n    ").join(["    ", "\n"])
+    (packages(environment) / "sitecustomize.py").write_text(text)
     replica = make_replica(python=str(environment))
-    replica.put("w1", save_model(echo))
+    replica.put("w1", save_same(save_model))
     status = replica.wait("w1")
     assert (status["state"], method(status)) == ("READY", "spawn")
     assert replica.control("GET", "/status").json["start_method"] == "spawn"
@@ -310,22 +331,22 @@ def test_an_environment_that_cannot_be_forked_is_spawned(
     assert replica.zygote() is None
 
 
-@pytest.mark.parametrize("source", ["raise RuntimeError", THREAD])
+@pytest.mark.parametrize("source", ["raise RuntimeError", THREAD], ids=["broken", "threads"])
 def test_a_flavour_that_cannot_be_forked_is_spawned(
     make_replica: Callable[..., Replica], environment: Path, save_model: Callable[..., Path], source: str
 ) -> None:
     fake_skops(environment, source)
     replica = make_replica(python=str(environment))
-    directory = save_model(echo)
+    directory = save_same(save_model)
     replica.put("w1", directory)
     assert method(replica.wait("w1")) == "fork"
-    replica.put("w2", with_format(save_model(echo)))
+    replica.put("w2", with_format(save_same(save_model)))
     assert method(replica.wait("w2")) == "spawn"
     # The zygote that had imported it is no more; the next one forks what does not need it.
     zygote = until(replica.zygote, "another zygote boots")
     replica.put("w3", directory)
     assert method(replica.wait("w3")) == "fork"
-    replica.put("w4", with_format(save_model(echo)))
+    replica.put("w4", with_format(save_same(save_model)))
     assert method(replica.wait("w4")) == "spawn"
     assert replica.zygote() == zygote
 

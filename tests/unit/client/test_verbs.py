@@ -15,7 +15,7 @@ from jupyter_modelserve.client import session, verbs
 from jupyter_modelserve.client.display import MIME
 from jupyter_modelserve.client.sync import Client
 from jupyter_modelserve.errors import InvalidParameter, NotFound, NotRunning
-from jupyter_modelserve.types import Selector, SelectorKind, WorkloadSize
+from jupyter_modelserve.types import EngineChoice, Selector, SelectorKind, WorkloadSize
 from tests.unit.client.samples import TOKEN, URL, Instance, endpoint, model, version_status
 
 
@@ -128,3 +128,10 @@ def test_public_names_exist() -> None:
     assert all(callable(getattr(ms, name)) for name in ms.__all__ if name != "__version__")
     with pytest.raises(AttributeError):
         ms.nothing  # noqa: B018
+
+
+def test_the_engine_is_one_of_three_or_left_to_the_setting() -> None:
+    assert verbs.specification("iris").engine is None
+    assert verbs.specification("iris", engine="docker").engine is EngineChoice.DOCKER
+    with pytest.raises(InvalidParameter, match="process, docker, auto"):
+        verbs.specification("iris", engine="podman")

@@ -31,6 +31,7 @@ def test_documented_limits_are_the_defaults(tmp_path: Path) -> None:
         ("= 3", {}, "TOML"),
         ("", {"MODELSERVE_HOLD": "soon"}, "MODELSERVE_HOLD"),
         ("", {"MODELSERVE_UNKNOWN_COLUMNS": "maybe"}, "unknown_columns"),
+        ("batching = 'sometimes'", {}, "batching"),
     ],
 )
 def test_a_wrong_setting_is_named(tmp_path: Path, text: str, environ: dict[str, str], named: str) -> None:

@@ -34,6 +34,7 @@ def test_stop_of_nothing_says_so(paths: Paths) -> None:
     assert stop(Paths(paths.home / "never")) is False
     paths.create()
     assert stop(paths) is False
+    assert paths.stopping_file.exists(), "a daemon that was spawned a moment ago ends when it takes its lock"
 
 
 def test_a_deaf_daemon_is_killed(paths: Paths, stand_ins: StandIns, monkeypatch: pytest.MonkeyPatch) -> None:

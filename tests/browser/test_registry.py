@@ -1,0 +1,140 @@
+"""Versions, aliases, stages, descriptions, rights: what the panel shows of the registry and changes in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.browser.conftest import command
+from tests.browser.pages import Pages
+from tests.support.instance import RunningInstance
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+
+
+@pytest.fixture
+def pages(page: Any) -> Pages:
+    return Pages(page)
+
+
+@pytest.mark.req("REQ-073")
+def test_an_alias_is_set_moved_and_removed(
+    iris: str, pages: Pages, panel: Any, expect: Any, instance: RunningInstance
+) -> None:
+    model = pages.model("iris", "versions")
+    row = model.get_by_role("row", name="Version 1")
+    row.get_by_role("button", name="Set an alias of version 1").click()
+    pages.dialog.get_by_label("Alias", exact=True).fill("Staging")
+    expect(pages.dialog).to_contain_text("Staging cannot be an alias of this model.")
+    expect(pages.dialog.get_by_role("button", name="Set alias")).to_be_disabled()
+    pages.dialog.get_by_label("Alias", exact=True).fill("Canary")
+    expect(pages.dialog).to_contain_text('set_registered_model_alias("iris", "Canary", "1")')
+    pages.accept("Set alias")
+    expect(row).to_contain_text("Canary")
+    version = pages.version("iris", "2")
+    version.get_by_role("button", name="Set alias").click()
+    pages.dialog.get_by_label("Alias", exact=True).fill("Canary")
+    pages.accept("Set alias")
+    expect(version).to_contain_text("Canary")
+    panel.get_by_role("tree").focus()
+    panel.page.keyboard.press("End")
+    panel.page.keyboard.press("ArrowRight")
+    expect(panel.get_by_role("treeitem", name="Version 2")).to_contain_text("Canary")
+    version.get_by_role("button", name="Remove alias Canary").click()
+    pages.accept("Remove")
+    expect(version.get_by_role("button", name="Remove alias Canary")).to_have_count(0)
+    with instance.client() as client:
+        assert "Canary" not in client.model("iris").aliases
+
+
+@pytest.mark.req("REQ-083", "REQ-101", "REQ-146", "REQ-186")
+def test_a_version_shows_what_it_is_and_changes_stage(
+    iris: str, pages: Pages, expect: Any, picture: Callable[[str], None]
+) -> None:
+    version = pages.version("iris", "1")
+    expect(version.get_by_role("table", name="Metrics")).to_contain_text("0.9733")
+    version.get_by_label("Stage:").select_option("Staging")
+    expect(pages.dialog).to_contain_text("transition_model_version_stage")
+    pages.accept("Transition")
+    expect(version.get_by_label("Stage:")).to_have_value("Staging")
+    version.get_by_role("button", name="Add a description").click()
+    pages.dialog.get_by_role("button", name="Propose").click()
+    expect(pages.dialog.get_by_label("Description")).not_to_have_value("")
+    pages.dialog.get_by_label("Description").fill("Tells flowers apart.")
+    pages.accept("Save")
+    expect(version).to_contain_text("Tells flowers apart.")
+    version.get_by_role("button", name="Add tag").click()
+    pages.dialog.get_by_label("Name").fill("task")
+    pages.dialog.get_by_label("Value").fill("classification")
+    pages.accept("Save")
+    expect(version).to_contain_text("task: classification")
+    picture("version")
+    version.get_by_role("tab", name="Signature").click()
+    expect(version.get_by_role("table", name="Inputs")).to_contain_text("sepal_length")
+    picture("signature")
+    version.get_by_role("tab", name="Lineage").click()
+    datasets = version.get_by_role("table", name="Upstream datasets")
+    expect(datasets).to_contain_text("flowers")
+    expect(datasets).to_contain_text("training")
+    version.get_by_role("tab", name="Files").click()
+    expect(version.get_by_role("region", name="MLmodel file")).to_contain_text("loader_module: mlflow.sklearn")
+
+
+@pytest.mark.req("REQ-090", "REQ-093")
+def test_a_version_is_copied_and_deleted_after_its_name_was_typed(
+    iris: str, pages: Pages, panel: Any, expect: Any, instance: RunningInstance
+) -> None:
+    version = pages.version("iris", "2")
+    version.get_by_role("button", name="Copy this version").click()
+    pages.dialog.get_by_label("Destination model").fill("iris_copy")
+    pages.accept("Copy")
+    copy = pages.of("iris_copy version 1")
+    expect(copy).to_contain_text("Registered")
+    expect(panel.get_by_role("treeitem", name="iris_copy")).to_be_visible()
+    copy.get_by_role("button", name="Delete…").click()
+    delete = pages.dialog.get_by_role("button", name="Delete", exact=True)
+    expect(pages.dialog).to_contain_text("This cannot be undone")
+    expect(delete).to_be_disabled()
+    pages.dialog.get_by_label("to confirm").fill("iris_copy/1")
+    pages.accept("Delete")
+    with instance.client() as client:
+        expect(panel.get_by_role("treeitem", name="iris_copy")).to_contain_text("0")
+        assert client.model("iris_copy").versions == ()
+    command(pages.page, "modelserve:delete", model="iris_copy")
+    pages.dialog.get_by_label("to confirm").fill("iris_copy")
+    pages.accept("Delete")
+    expect(panel.get_by_role("treeitem", name="iris_copy")).to_have_count(0)
+
+
+def test_what_is_served_is_not_deleted(served: str, pages: Pages, expect: Any) -> None:
+    command(pages.page, "modelserve:delete", model="iris", version="2")
+    expect(pages.dialog).to_contain_text("is served by iris")
+    pages.dialog.get_by_label("to confirm").fill("iris/2")
+    expect(pages.dialog.get_by_role("button", name="Delete", exact=True)).to_be_disabled()
+    pages.accept("Cancel")
+
+
+def test_a_right_is_granted_seen_and_revoked(
+    iris: str, pages: Pages, expect: Any, instance: RunningInstance, picture: Callable[[str], None]
+) -> None:
+    import httpx
+
+    address = f"{instance.url}/api/modelserve/v1/principals"
+    made = httpx.post(address, json={"name": "ann", "kind": "user"}, headers=instance.headers)
+    assert made.status_code in {201, 409}, made.text
+    model = pages.model("iris", "permissions")
+    model.get_by_role("button", name="Grant…").click()
+    pages.dialog.get_by_label("To whom").fill("ann")
+    expect(pages.dialog).to_contain_text("GRANT EXECUTE ON FUNCTION iris TO `ann`")
+    pages.accept("Grant")
+    rights = model.get_by_role("table", name="Effective rights")
+    expect(rights.get_by_role("row", name="ann EXECUTE")).to_be_visible()
+    picture("permissions")
+    rights.get_by_role("button", name="Revoke EXECUTE from ann").click()
+    pages.accept("Revoke")
+    expect(rights.get_by_role("row", name="ann EXECUTE")).to_have_count(0)
+    model.get_by_role("tab", name="Audit").click()
+    expect(model.get_by_role("table", name="Audit log")).to_contain_text("ann")
+    picture("audit")

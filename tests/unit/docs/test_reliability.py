@@ -1,0 +1,45 @@
+"""The page of figures is what the runs said, the newest first."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from scripts import reliability
+from tests.chaos import figures
+
+LINES = [
+    "requests 2001, failed 3, by status {200: 1998, 503: 3}",
+    "latency p50 2.0 ms, p99 9.5 ms, longest gap 0.52 s, answered by {'1': 1998}",
+    "  at 0.40 s, answered 0.53 s: 503 one of the failures",
+    "back after 2.5 s",
+]
+
+
+def run(path: Path, date: str, outcome: str = "passed") -> None:
+    figures.write(path, {"test_r1": outcome, "test_without_load": "passed"}, {"test_r1": LINES}, True)
+    found = json.loads(path.read_text()) | {"date": date}
+    path.write_text(json.dumps(found))
+
+
+def test_a_run_becomes_the_first_section_and_few_earlier_ones_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "build").mkdir()
+    monkeypatch.setattr(reliability, "ROOT", tmp_path)
+    monkeypatch.setattr(reliability, "PAGE", tmp_path / "reliability.md")
+    assert reliability.main([]) == 1
+    for day in range(1, 6):
+        run(tmp_path / "build" / "reliability-long.json", f"2001-01-0{day}", "failed" if day == 5 else "passed")
+        assert reliability.main([]) == 0
+    text = (tmp_path / "reliability.md").read_text()
+    assert [line.split()[3] for line in text.splitlines() if line.startswith("## ")] == [
+        "2001-01-05,",
+        "2001-01-04,",
+        "2001-01-03,",
+    ]
+    assert "| `test_r1` | failed | 2,001 | 3 | 2.0 | 9.5 | 0.52 | back after 2.5 s |" in text
+    assert "| `test_without_load` | passed |  |  |  |  |  |  |" in text
+    assert "1 of 2 scenarios passed" in text.split("2001-01-04")[0]
