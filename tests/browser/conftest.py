@@ -37,9 +37,11 @@ def lab(instance: RunningInstance) -> Iterator[Lab]:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Any]:
-    """A Chromium without a window."""
+    """A Chromium without a window. It ends with the file: until then an event loop runs, which asynchronous tests of
+    other folders could not bear.
+    """
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

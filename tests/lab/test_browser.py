@@ -88,5 +88,5 @@ def test_the_panel_starts_the_instance_and_shows_what_is_served(lab: str, chromi
         expect(panel.get_by_role("region", name="Instance")).to_contain_text("Running")
         expect(panel.get_by_role("list", name="Versions")).to_contain_text("Version 2")
         expect(panel.get_by_role("list", name="Versions")).to_contain_text("Ready")
-        expect(panel).to_contain_text("/serving-endpoints/iris/invocations")
+        expect(panel.get_by_role("list", name="Endpoints")).to_contain_text("iris")
         browser.close()
