@@ -48,10 +48,12 @@ def test_files_stay_small(path: Path) -> None:
 
 
 def test_the_front_end_stays_small() -> None:
+    # What a program wrote from the OpenAPI document grows with the API and is read by nobody.
+    written = {path: path.read_text(encoding="utf-8") for path in (ROOT / "labextension" / "src").rglob("*.ts*")}
     long = {
         path.name: count
-        for path in (ROOT / "labextension" / "src").rglob("*.ts*")
-        if (count := len(path.read_text(encoding="utf-8").splitlines())) > 400
+        for path, text in written.items()
+        if "Written by scripts/docs.py" not in text and (count := len(text.splitlines())) > 400
     }
     assert not long
 

@@ -166,6 +166,10 @@ def test_runs_are_shared_but_only_their_owner_writes_files(house: House) -> None
     assert house.fetch("tina", path).content == b"bytes"
     files = f"logged-models/{logged}/artifacts/directories"
     assert house.ask("stranger", "GET", files).status_code == 403
+    # A body instead of a query, or a name with a line end, is no way around.
+    assert house.ask("stranger", "GET", "artifacts/list").status_code == 403
+    for odd in (f"{path}%0A", f"0/x%0A/../models/{logged}/artifacts/data/model.pkl"):
+        assert house.fetch("stranger", odd).status_code in {400, 403, 404}
 
 
 def test_a_version_cannot_be_made_of_files_that_one_may_not_read(house: House) -> None:

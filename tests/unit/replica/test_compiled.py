@@ -22,7 +22,7 @@ from jupyter_modelserve.replica.worker.signature import ModelFile
 from tests.unit.replica.models import IRIS, ROW
 from tests.unit.replica.test_equality import DIALECTS
 
-MORE = int(os.environ.get("MODELSERVE_FUZZ", "1"))
+MORE = int(os.environ.get("FUZZ", "1"))
 RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 KINDS = ["integer", "long", "boolean", "datetime", "double", "float", "string"]

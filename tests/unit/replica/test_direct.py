@@ -1,6 +1,6 @@
 """Every direct path against ``PyFuncModel.predict``: the same answers and the same refusals, whatever comes.
 
-MODELSERVE_FUZZ multiplies the number of examples.
+FUZZ multiplies the number of examples.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.unit.replica import estimators
 from tests.unit.replica.estimators import DOUBLES, FLAVOURS, MIXED, NAMES
 from tests.unit.replica.fast import Fast
 
-MORE = int(os.environ.get("MODELSERVE_FUZZ", "1"))
+MORE = int(os.environ.get("FUZZ", "1"))
 RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 ALL = [(flavour, name, DOUBLES) for flavour, make in FLAVOURS.items() for name in make()]
