@@ -19,7 +19,7 @@ import httptools
 
 from jupyter_modelserve.errors import BadRequest, ModelServeError
 from jupyter_modelserve.gateway.express import Ticket
-from jupyter_modelserve.gateway.request import Headers, Request, join
+from jupyter_modelserve.gateway.request import Form, Headers, Request, join
 
 HEAD_LIMIT: Final = 64 * 1024
 HEADERS_LIMIT: Final = 256
@@ -28,6 +28,10 @@ IDLE_SECONDS: Final = 75.0
 LINGER_SECONDS: Final = 1.0
 _AHEAD: Final = 256 * 1024
 """Bytes of a body that are taken before somebody reads them."""
+_FORMS: Final = 8
+_LONGEST_FORM: Final = 4096
+_STRANGERS: Final = 64
+"""Heads in a row that were never seen before, after which no more are remembered (each has an id of its own, say)."""
 _VERSIONS: Final = {"1.1": True, "1.0": False}
 _METHODS: Final = {each.encode(): each for each in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
 _logger = logging.getLogger(__name__)
@@ -82,6 +86,9 @@ class Caller(asyncio.Protocol):
         self._advancing = False
         self._reading = True
         self._can_write: asyncio.Future[None] | None = None
+        self._forms: dict[bytes, Form] = {}
+        self._strangers = 0
+        self._whole: Request | None = None
         self.current: Request | None = None
         self.since = hall.now
         self.private = False
@@ -103,6 +110,7 @@ class Caller(asyncio.Protocol):
         self._hall.callers.discard(self)
         self._transport, self._deaf, self._closing = None, True, True
         self._queue.clear()
+        self._forms.clear()
         self.resume_writing()
         current, self.current = self.current, None
         if current is not None and current.on_gone is not None:
@@ -116,7 +124,11 @@ class Caller(asyncio.Protocol):
         """Input of the caller."""
         if self._deaf:
             return
+        fresh = not self._begun and not self._barren and self._arriving is None
+        if fresh and self._forms and self._known(data):
+            return
         self._moved = False
+        self._whole = None
         self._barren += len(data)
         try:
             self._parser.feed_data(data)
@@ -133,9 +145,37 @@ class Caller(asyncio.Protocol):
             self._refuse(HeadTooLarge("the request line and headers are larger than 64 KiB"))
         if self._refusal is not None and not self._deaf:
             self._refuse(self._refusal)
+        if fresh and self._strangers < _STRANGERS and not self._deaf:
+            self._remember(data)
         self._advance()
         if self._queue or self._arriving is not None:
             self.flow()
+
+    def _known(self, data: bytes) -> bool:
+        """Take a whole request whose head was read before; the parser stays where it is, between two requests."""
+        end = data.find(b"\r\n\r\n", 0, _LONGEST_FORM) + 4
+        form = self._forms.get(data[:end])
+        if form is None or len(data) - end != form.length:
+            return False
+        self._strangers = 0
+        self._queue.append(form.again(self, data[end:]))
+        self._advance()
+        if self._queue:
+            self.flow()
+        return True
+
+    def _remember(self, data: bytes) -> None:
+        """Note the head of a request, when *data* is it and its body and nothing else."""
+        if self._whole is None:
+            return
+        end = data.find(b"\r\n\r\n", 0, _LONGEST_FORM) + 4
+        form = Form.of(self._whole)
+        if form is None or end < 4 or len(data) - end != form.length:
+            return
+        self._strangers += 1
+        if len(self._forms) >= _FORMS:
+            self._forms.clear()
+        self._forms[data[:end]] = form
 
     # ------------------------------------------------------------------------------------------------ parser
     def on_message_begin(self) -> None:
@@ -192,6 +232,7 @@ class Caller(asyncio.Protocol):
         self._in_head = True
         if request is not None:
             request.end()
+            self._whole = request
 
     def _refuse(self, error: ModelServeError) -> None:
         """Read nothing more. What was well formed is answered first; what was not gets *error* if it is its turn."""

@@ -61,10 +61,20 @@ class Ticket:
 
     def covers(self, request: Request, snapshot: Snapshot | None) -> bool:
         """Whether *request* would pass the same checks with the same result."""
+        form = request.form
+        if self.snapshot is not snapshot or (self.grant.expires_at and time.time() * 1000 >= self.grant.expires_at):
+            return False
+        if form is not None and form.ticket is self:
+            return True
+        same = self._matches(request)
+        if form is not None and same:
+            form.ticket = self
+        return same
+
+    def _matches(self, request: Request) -> bool:
         fields = request.fields
         return (
-            self.snapshot is snapshot
-            and request.raw_path == self.url
+            request.raw_path == self.url
             and not request.query
             and request.method == "POST"
             and fields.get(b"authorization") == self.authorization
@@ -72,7 +82,6 @@ class Ticket:
             and fields.get(b"origin") == self.origin
             and len(fields) == len(request.headers)
             and _UNUSUAL.isdisjoint(fields)
-            and not (self.grant.expires_at and time.time() * 1000 >= self.grant.expires_at)
         )
 
 

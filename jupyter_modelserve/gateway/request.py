@@ -31,6 +31,7 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 _DRAINED: Final = 64 * 1024
 """An unread body up to this size is read and dropped so that the connection can be kept; above it we hang up."""
 _ONCE: Final = (b"host", b"authorization", b"content-type", b"content-length", b"transfer-encoding", b"origin")
+_SPECIAL: Final = frozenset({b"transfer-encoding", b"upgrade", b"expect", b"connection"})
 _BODILESS: Final = frozenset({204, 304})
 _STATUS_LINES: Final = {each.value: f"HTTP/1.1 {each.value} {each.phrase}\r\n".encode() for each in HTTPStatus}
 
@@ -67,6 +68,52 @@ class Link(Protocol):
         """Cut the connection: an answer that cannot be completed must not look complete."""
 
 
+class Form:
+    """A head as it was read once: on the same connection the same bytes mean the same, so they need not be read again.
+
+    ``ticket``: the last ticket that covered a request of this form.
+    """
+
+    __slots__ = ("fields", "headers", "length", "method", "modern", "named", "query", "raw_path", "ticket")
+
+    def __init__(self, request: Request) -> None:
+        self.method = request.method
+        self.raw_path = request.raw_path
+        self.query = request.query
+        self.headers = request.headers
+        self.fields = request.fields
+        self.modern = request.modern
+        self.length = request.content_length or 0
+        self.named = request.number if request.fields.get(b"x-request-id") == request.number else None
+        self.ticket: Ticket | None = None
+
+    @classmethod
+    def of(cls, request: Request) -> Form | None:
+        """The form of a request that arrived in one piece and is nothing special."""
+        plain = (
+            request.keep_alive and request.complete and request.content_length and _SPECIAL.isdisjoint(request.fields)
+        )
+        return cls(request) if plain and request.raw_path.startswith(b"/") else None
+
+    def again(self, link: Link, body: bytes) -> Request:
+        """Another request with this head."""
+        request = Request.__new__(Request)
+        request.link = link
+        request.form = self
+        request.method = self.method
+        request.raw_path = self.raw_path
+        request.query = self.query
+        request.headers = self.headers
+        request.fields = self.fields
+        request.keep_alive = request.has_body = request.complete = True
+        request.modern = self.modern
+        request.content_length = request.buffered = self.length
+        # An id that was not sane was replaced, and so is this one.
+        request.number = self.named or b"%b%08x" % (_process_id, next(_serial))
+        request.pieces = [body]
+        return request
+
+
 class Request:
     """One HTTP request and the state of its answer.
 
@@ -80,6 +127,7 @@ class Request:
     began = 0.0
     status = sent = buffered = 0
     started = finished = body_done = complete = chunked = False
+    form: Form | None = None
     broken: ModelServeError | None = None
     on_gone: Callable[[], object] | None = None
     _left: int | None = None

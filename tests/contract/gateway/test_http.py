@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 from typing import Any
 
 import pytest
@@ -472,6 +473,49 @@ async def test_what_changes_between_two_requests_of_a_connection_counts(house: H
         if got.headers.get("connection") == "close":
             await client.close()
             client = await Raw.open(house.port)
+    await client.close()
+
+
+async def test_repeated_heads_are_read_as_the_first_time_whatever_comes_between(house: House) -> None:
+    """Heads are remembered by connection; whole, in pieces, one behind the other and spoiled, they mean the same."""
+    house.workers["w1"].handler = mirror
+    rng = random.Random(7)
+    client = await Raw.open(house.port)
+    for _ in range(300):
+        bodies = [
+            bytes(rng.choices(b"0123456789\r\n", k=rng.randint(1, 12))) for _ in range(rng.choice([1, 1, 1, 2, 3]))
+        ]
+        data = b"".join(post(SCORE, each, Content_Type="text/csv") for each in bodies)
+        if rng.random() < 0.1:
+            data, bodies = CHUNKED + b"2\r\nab\r\n0\r\n\r\n" + data, [b"ab", *bodies]
+        cut = rng.choice([len(data), len(data), rng.randint(1, len(data))])
+        await client.send(data[:cut])
+        if cut < len(data):
+            await asyncio.sleep(0.002)
+            await client.send(data[cut:])
+        assert [(await client.read()).body for _ in bodies] == bodies
+    await client.send(post(SCORE, b"12", Content_Type="text/csv"))
+    assert (await client.read()).body == b"12"
+    await client.send(post(SCORE, b"12", Content_Type="text/csv") + b"nonsense\r\n\r\n")
+    assert (await client.read()).body == b"12"
+    assert await client.ended()
+    await client.close()
+
+
+async def test_ids_are_kept_or_made_anew_for_repeated_heads(house: House) -> None:
+    client = await Raw.open(house.port)
+
+    async def ids(**headers: Any) -> list[str]:
+        found = []
+        for _ in range(4):
+            await client.send(post(SCORE, **headers))
+            found.append((await client.read()).headers["x-request-id"])
+        return found
+
+    assert set(await ids(X_Request_Id="mine")) == {"mine"}
+    assert len(set(await ids())) == 4
+    assert len(set(await ids(X_Request_Id="not sane"))) == 4
+    assert [each.headers["x-request-id"] for each in house.workers["w1"].got[:4]] == ["mine"] * 4
     await client.close()
 
 
