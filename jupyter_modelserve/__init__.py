@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from jupyter_modelserve.client.governance_verbs import grants as grants
     from jupyter_modelserve.client.governance_verbs import promote as promote
     from jupyter_modelserve.client.governance_verbs import why_denied as why_denied
+    from jupyter_modelserve.client.records import record as record
+    from jupyter_modelserve.client.records import recorded as recorded
     from jupyter_modelserve.client.verbs import endpoints as endpoints
+    from jupyter_modelserve.client.verbs import example as example
     from jupyter_modelserve.client.verbs import logs as logs
     from jupyter_modelserve.client.verbs import models as models
     from jupyter_modelserve.client.verbs import score as score
@@ -34,11 +37,14 @@ __all__ = [
     "catalogs",
     "connect",
     "endpoints",
+    "example",
     "grants",
     "load_ipython_extension",
     "logs",
     "models",
     "promote",
+    "record",
+    "recorded",
     "register",
     "score",
     "serve",
@@ -54,7 +60,8 @@ _GOVERNANCE_VERBS = "jupyter_modelserve.client.governance_verbs"
 _WHERE = {
     "connect": "jupyter_modelserve.authoring.connection",
     "register": "jupyter_modelserve.authoring.register",
-    **dict.fromkeys(("endpoints", "logs", "models", "score", "serve", "snippet", "status", "stop"), _VERBS),
+    **dict.fromkeys(("record", "recorded"), "jupyter_modelserve.client.records"),
+    **dict.fromkeys(("endpoints", "example", "logs", "models", "score", "serve", "snippet", "status", "stop"), _VERBS),
     **dict.fromkeys(("alias", "audit", "catalogs", "grants", "promote", "why_denied"), _GOVERNANCE_VERBS),
 }
 

@@ -68,7 +68,9 @@ def _usage(parser: argparse.ArgumentParser) -> list[str]:
 
 
 def _value(action: argparse.Action) -> str:
-    return "{" + ",".join(action.choices) + "}" if action.choices else str(action.metavar or action.dest.upper())
+    if action.choices:
+        return "{" + ",".join(action.choices) + "}"
+    return " ".join(action.metavar) if isinstance(action.metavar, tuple) else str(action.metavar or action.dest.upper())
 
 
 def _label(action: argparse.Action) -> str:

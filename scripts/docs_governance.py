@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jupyter_modelserve.controller.api.faces.table import FACES
 from jupyter_modelserve.controller.api.rules import ALL, Judged
 from jupyter_modelserve.controller.governance import tags
 from jupyter_modelserve.controller.governance.operations import RULES, Need, OperationRule
@@ -67,6 +68,7 @@ def render() -> str:
     addresses = [
         (f"`{method} {path}`", f"`{judged.operation}`", _how(judged)) for (method, path), judged in ALL.items()
     ]
+    faces = [(f"`{method} {path}`", f"`{judged.operation}`", _how(judged)) for (method, path), judged in FACES.items()]
     methods = [(f"`{name}`", f"`{method.operation}`") for name, method in METHODS.items()]
     methods += [
         (f"`{name}`", f"`{operation}`, what one may not see is left out") for name, operation in SEARCHES.items()
@@ -97,6 +99,12 @@ owners too.
 Below `/api/modelserve/v1`. An address without a row does not start.
 
 {table(("address", "operation", "judged"), addresses)}
+## Databricks clients
+
+The addresses that `databricks-uc`, databricks-sdk and `endpoints-v2` use: [databricks clients](databricks.md). A change
+of the registry is judged once more in the MLflow child, as below.
+
+{table(("address", "operation", "judged"), faces)}
 ## MLflow's client
 
 Every method of MLflow's registry store is one of these operations; a method without a row is refused. Files of a

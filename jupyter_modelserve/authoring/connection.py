@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from jupyter_modelserve.authoring import stamp
 from jupyter_modelserve.client import session
 from jupyter_modelserve.client.address import Address
 from jupyter_modelserve.client.sync import Client
@@ -66,7 +67,8 @@ def notebook_name() -> str:
     """The name of the running notebook, for the run that a registration makes; ``notebook`` when nobody tells."""
     known = _main_namespace()
     named = (str(known.get(each, "")) for each in ("PAPERMILL_INPUT_PATH", "__vsc_ipynb_file__", "__session__"))
-    session_name = os.environ.get("JPY_SESSION_NAME") or next(filter(None, named), "")
+    told = stamp.current().get(stamp.NOTEBOOK) or os.environ.get("JPY_SESSION_NAME")
+    session_name = told or next(filter(None, named), "")
     return Path(session_name).stem or "notebook"
 
 

@@ -135,7 +135,7 @@ def _existing(model: str | None, record: upload.Record, verbose: bool) -> Regist
         aliases=record.alias,
         run_id=source.run_id or "",
         model_id=source.model_id or "",
-        flavor=", ".join(key for key in written.flavors if key != "python_function"),
+        flavor=", ".join(key for key in written.flavors if key != "python_function") or "python_function",
         signature=signature_rows(written.signature),
         warnings=() if written.signature else (NO_EXAMPLE,),
     )

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyter_modelserve.authoring import save
+from jupyter_modelserve.authoring import save, stamp
 from jupyter_modelserve.authoring.connection import notebook_name, tracks_at
 from jupyter_modelserve.authoring.dataset import dataset_input
 
@@ -79,7 +79,7 @@ def _run(client: MlflowClient) -> tuple[str, bool]:
     if active is not None and tracks_at(client.tracking_uri):
         return str(active.info.run_id), False
     name = notebook_name()
-    run = client.create_run(_experiment(client), run_name=name, tags={"mlflow.source.name": name})
+    run = client.create_run(_experiment(client), run_name=name, tags={"mlflow.source.name": name, **stamp.current()})
     return str(run.info.run_id), True
 
 
@@ -131,7 +131,7 @@ def register(client: MlflowClient, source: Source, record: Record) -> str:
         record.name,
         source.uri,
         run_id=source.run_id,
-        tags=dict(record.tags) or None,
+        tags={**stamp.current(), **record.tags} or None,
         description=record.description or None,
         model_id=source.model_id,
     )

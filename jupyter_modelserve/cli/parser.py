@@ -24,6 +24,9 @@ def build() -> argparse.ArgumentParser:
         commands.add_parser("doctor", help="look for problems", description="Look for problems and say what to do.")
     )
     _token(commands.add_parser("token", help="show and manage tokens", description="Show and manage tokens."))
+    _run(
+        commands.add_parser("run", help="run a notebook", description="Run a notebook under papermill, for schedules.")
+    )
     _image(commands.add_parser("image", help="take a model out as an image", description="Take a model out."))
     return parser
 
@@ -86,6 +89,25 @@ def _token(parser: argparse.ArgumentParser) -> None:
     )
     revoke.add_argument("id", help="the token's id, from `token list`")
     revoke.set_defaults(run=_lazily("token", "revoke"))
+
+
+def _run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("notebook", help="the notebook; it stays as it is")
+    parser.add_argument(
+        "-p",
+        "--parameter",
+        nargs=2,
+        action="append",
+        metavar=("NAME", "VALUE"),
+        help="value for a name in the cell tagged parameters; may be repeated",
+    )
+    parser.add_argument(
+        "-o", "--output", help="file or folder for the executed notebook (default: {name}-{time}-{run}.ipynb)"
+    )
+    parser.add_argument("--kernel", help="name of the kernel; the notebook's own if left out")
+    parser.add_argument("--timeout", type=duration, help="the longest that one cell may take, such as 90s or 15m")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON for programs")
+    parser.set_defaults(run=_lazily("run", "run"))
 
 
 def _image(parser: argparse.ArgumentParser) -> None:

@@ -101,6 +101,16 @@ class AsyncClient(AsyncGovernance):
         """One registered model with its versions; ``NotFound`` when it is unknown."""
         return await self.send(calls.model(name))
 
+    async def detail(self, model: str, version: str) -> dict[str, Any]:
+        """See :meth:`.sync.Client.detail`."""
+        return await self.send(calls.detail(model, version))
+
+    async def metrics(self) -> str:
+        """See :meth:`.sync.Client.metrics`."""
+        response = await self._request(method="GET", url="/metrics")
+        wire.check(response)
+        return response.text
+
     async def add_interpreter(self, path: str) -> dict[str, str]:
         """Tell the instance which interpreter registers models (a candidate to borrow)."""
         return await self.send(calls.add_interpreter(path))

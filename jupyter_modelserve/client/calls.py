@@ -89,6 +89,11 @@ def model(name: str) -> Call[Model]:
     return Call("GET", f"{API}/models/{segment(names.check_model(name))}", lambda body: from_json(Model, body))
 
 
+def detail(model: str, version: str) -> Call[dict[str, Any]]:
+    """One version with signature, input example and files."""
+    return Call("GET", f"{API}/models/{segment(names.check_model(model))}/versions/{segment(version)}", dict)
+
+
 def add_interpreter(path: str) -> Call[dict[str, str]]:
     """Tell the instance which interpreter registers models (a candidate to borrow)."""
     return Call("POST", f"{API}/interpreters", lambda body: dict(body), json={"path": path})

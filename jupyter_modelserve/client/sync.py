@@ -99,6 +99,16 @@ class Client(Governance):
         """One registered model with its versions; ``NotFound`` when it is unknown."""
         return self.send(calls.model(name))
 
+    def detail(self, model: str, version: str) -> dict[str, Any]:
+        """One version with its ``signature``, ``example`` (a request body), requirements and files."""
+        return self.send(calls.detail(model, version))
+
+    def metrics(self) -> str:
+        """The gateway's counters in Prometheus' text format."""
+        response = self._request(method="GET", url="/metrics")
+        wire.check(response)
+        return response.text
+
     def add_interpreter(self, path: str) -> dict[str, str]:
         """Tell the instance which interpreter registers models (a candidate to borrow)."""
         return self.send(calls.add_interpreter(path))

@@ -5,6 +5,7 @@ The magics are thin lines over these functions. Each uses the kernel's client (:
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -118,6 +119,15 @@ def score(reference: str, data: Any, params: Mapping[str, Any] | None = None) ->
     return session.run(lambda client: client.score(reference, data, params))
 
 
+def example(reference: str) -> Any:
+    """The input example of a version as a request body (plain JSON values), cut to one row where it is long.
+
+    Raises:
+        InvalidParameter: the version was registered without one. NotFound: nothing is called so.
+    """
+    return json.loads(session.run(lambda client: examples.body(client, reference)))
+
+
 def models() -> ModelList:
     """All registered models."""
     return session.run(lambda client: ModelList(client.models()))
@@ -175,4 +185,4 @@ def snippet(reference: str, language: str, data: Any = None) -> Text:
     return session.run(lambda client: snippets.snippet(client, reference, language, data))
 
 
-__all__ = ["endpoints", "logs", "models", "score", "serve", "snippet", "status", "stop", "summary"]
+__all__ = ["endpoints", "example", "logs", "models", "score", "serve", "snippet", "status", "stop", "summary"]

@@ -24,7 +24,7 @@ from jupyter_modelserve.plugins.mlflow_governance import Governor
 from jupyter_modelserve.plugins.mlflow_rules import REGISTRY, parts_of
 
 _ID: Final = re.compile(r"^(?:m-)?[0-9a-f]{32}$")
-_ARTIFACTS: Final = re.compile(r"/mlflow-artifacts/(?P<kind>[a-z]+)(?:/(?P<rest>.*))?$")
+_ARTIFACTS: Final = re.compile(r"/mlflow-artifacts/(?P<kind>[^/]+)(?:/(?P<rest>.*))?\Z", re.DOTALL)
 _OF_RUN: Final = re.compile(r"/mlflow/artifacts/")
 _OF_LOGGED: Final = re.compile(r"/mlflow/logged-models/(?P<id>[^/]+)/artifacts/")
 
@@ -46,9 +46,11 @@ def judge_request(governor: Governor, who: str, method: str, path: str, query: d
     if logged:
         judge(governor, who, parts_of(logged["id"]), reads=reads, listed=False)
     elif _OF_RUN.search(path):
-        for name in ("run_id", "run_uuid"):
-            for each in query.get(name, []):
-                judge(governor, who, parts_of(each), reads=reads, listed=True)
+        named = [each for name in ("run_id", "run_uuid") for each in query.get(name, [])]
+        if not named:
+            raise _denied("name the run in the query: run_id=…")
+        for each in named:
+            judge(governor, who, parts_of(each), reads=reads, listed=True)
 
 
 def judge(governor: Governor, who: str, parts: list[str], *, reads: bool, listed: bool) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import numpy as np
@@ -230,7 +230,7 @@ def test_the_verbs_of_a_notebook(house: RunningInstance, as_user: Callable[[str]
     from jupyter_modelserve.magics.failure import MagicFailure
 
     version = _log(as_user("the admin"), "verbs", 2.0)
-    shell: Any = InteractiveShell()
+    shell: Any = cast(Any, InteractiveShell)()
     shell.register_magics(ModelServeMagics(shell))
     run = shell.run_line_magic
     client = house.client()

@@ -136,7 +136,8 @@ async def judge(request: Request, judged: Judged) -> None:
         return
     objects = {"model": model, "catalog": catalog, "schema": schema}
     on = objects[judged.kind](str(named["name"])) if judged.kind else METASTORE
-    await controller.governance.require(actor, judged.operation, on, str(named.get("alias", "")))
+    detail = str(named.get("alias", "")) if judged.operation is O.MODEL_ALIAS else ""
+    await controller.governance.require(actor, judged.operation, on, detail)
 
 
 async def require_endpoint(controller: Controller, actor: Actor, operation: Operation, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Notices within a twentieth of a second that anybody changed the registry.
+"""Notices within a tenth of a second that anybody changed the registry.
 
 ``PRAGMA data_version`` changes when another connection commits, whichever process it belongs to, and costs
 microseconds (architecture §8). Only then the change feed is read, which says which models changed. Both are hints:
@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from jupyter_modelserve.controller.store import feed
 from jupyter_modelserve.controller.store.database import Database
 
-INTERVAL = 0.05
+INTERVAL = 0.1
 PAUSE = 1.0
 PATIENCE_MS = 250
 """Milliseconds that one look may wait for a lock."""

@@ -53,7 +53,8 @@ class RotatingLog:
     def tail(self, lines: int) -> List[str]:
         """The last *lines* lines, over a rotation if need be."""
         found = _last_bytes(self._path)
-        if found.count(b"\n") < lines:
+        # The first line may be the rest of one that a rotation has divided.
+        if found.count(b"\n") <= lines:
             found = _last_bytes(self._path + ".1") + found
         return found.decode("utf-8", "replace").splitlines()[-lines:] if lines > 0 else []
 

@@ -20,7 +20,11 @@ from .environ import zygote_environ
 from .reaper import Reaper
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_BOOT_BUDGET = 60.0
+_BOOT_BUDGET = 120.0
+_PATIENCE = 60.0
+"""Seconds that a worker waits for a zygote that boots."""
+_MOST_BOOTS = 3
+"""Boots in a row that came to nothing, after which there is none for good."""
 _FORK_BUDGET = 30.0
 _STEADY = 30.0
 _PAUSES = (0.0, 1.0, 5.0, 30.0, 60.0)
@@ -68,22 +72,24 @@ class Zygote:
         self._kill()
 
     async def _keep(self) -> None:
-        in_a_row = 0
+        in_a_row = in_vain = 0
         while not self.unfit:
             begin = time.monotonic()
             try:
-                await self._one_life()
+                in_vain = 0 if await self._one_life() else in_vain + 1
             except OSError as error:
                 self.unfit = "it cannot be started: %s" % error.strerror
+            if in_vain == _MOST_BOOTS:
+                self.unfit = "the zygote has not come up %d times in a row" % in_vain
             if self.unfit:
-                sys.stderr.write("workers are spawned, not forked: %s\n" % self.unfit)
-                sys.stderr.flush()
+                _say("workers are spawned, not forked: %s" % self.unfit)
                 break
             in_a_row = 0 if time.monotonic() - begin > _STEADY else in_a_row + 1
             await asyncio.sleep(_PAUSES[min(max(in_a_row - 1, 0), len(_PAUSES) - 1)])
         self._settled.set()
 
-    async def _one_life(self) -> None:
+    async def _one_life(self) -> bool:
+        """From its start to its end; whether it was ready."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with ours:
             with theirs:
@@ -91,8 +97,9 @@ class Zygote:
             ours.setblocking(False)
             self._ended = asyncio.ensure_future(self._reaper.wait(process.pid))
             try:
-                await self._boot(ours)
+                ready = await self._boot(ours)
                 process.returncode = await asyncio.shield(self._ended)
+                return ready
             finally:
                 self._replace()
                 self._process = None
@@ -105,8 +112,8 @@ class Zygote:
             stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(),), cwd=scratch, env=zygote_environ(os.environ),
         )  # fmt: skip
 
-    async def _boot(self, ours: socket.socket) -> None:
-        """Wait for its first word."""
+    async def _boot(self, ours: socket.socket) -> bool:
+        """Wait for its first word; whether it is ready."""
         hello = await self._receive(ours, _BOOT_BUDGET)
         if hello is None:
             self._kill()
@@ -115,6 +122,7 @@ class Zygote:
         else:
             self._socket = ours
             self._settled.set()
+        return self._socket is not None
 
     def _kill(self) -> None:
         # Once it has ended its number may be another's.
@@ -131,6 +139,8 @@ class Zygote:
             request: ``flavors``, ``modules``, ``cwd``, ``environ``, ``arguments`` as the zygote's main reads them.
             descriptors: standard input, output, state lines, and perhaps a listening socket.
         """
+        if not await self._is_ready():
+            return None
         async with self._lock:
             if self._avoided.intersection(request["flavors"]):
                 return None
@@ -144,6 +154,7 @@ class Zygote:
                 if answer is not None and "refused" in answer:
                     return None
                 self._replace()
+                _say("a new zygote: %s" % (answer or {}).get("stale", "the last one does not answer"))
                 if answer is not None and "avoid" in answer:
                     self._avoided.add(str(answer["avoid"]))
                     return None
@@ -151,7 +162,7 @@ class Zygote:
 
     async def _is_ready(self) -> bool:
         try:
-            await asyncio.wait_for(self._settled.wait(), _BOOT_BUDGET)
+            await asyncio.wait_for(self._settled.wait(), _PATIENCE)
         except asyncio.TimeoutError:
             return False
         return self._socket is not None
@@ -186,3 +197,9 @@ class Zygote:
             return dict(json.loads(data)) if data else None
         except (OSError, ValueError, asyncio.TimeoutError):
             return None
+
+
+def _say(text: str) -> None:
+    """A line in the parent's own log."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()

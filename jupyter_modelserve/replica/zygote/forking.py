@@ -15,6 +15,8 @@ import traceback
 import warnings
 from typing import Any, Dict, List
 
+_FIRST_ENVIRON = dict(os.environ)
+"""As it was before any library was imported (this module is, before that)."""
 _STANDARD = (0, 1, 1)
 """Which of the descriptors sent becomes standard input, output and error."""
 
@@ -67,8 +69,7 @@ def _become_worker(request: Dict[str, Any], descriptors: List[int]) -> None:
     for descriptor in descriptors[:2]:
         os.close(descriptor)
     os.chdir(request["cwd"])
-    os.environ.clear()
-    os.environ.update(request["environ"])
+    _set_environ(request["environ"])
     sys.argv[1:] = ["worker", *request["arguments"]]
     _be_itself()
     _name("worker %s" % request["arguments"][-1])
@@ -79,6 +80,15 @@ def _become_worker(request: Dict[str, Any], descriptors: List[int]) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def _set_environ(wanted: Dict[str, str]) -> None:
+    """The worker's variables, with what the imported libraries have set or removed as they would have here."""
+    now = dict(os.environ)
+    changed = {name: value for name, value in now.items() if _FIRST_ENVIRON.get(name) != value}
+    removed = _FIRST_ENVIRON.keys() - now.keys()
+    os.environ.clear()
+    os.environ.update({name: value for name, value in {**wanted, **changed}.items() if name not in removed})
 
 
 def _be_itself() -> None:

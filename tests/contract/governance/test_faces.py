@@ -19,9 +19,9 @@ from jupyter_modelserve.controller.api.operations import Operations, rule_of
 from jupyter_modelserve.controller.api.rules import INTERNAL, OPERATION
 from jupyter_modelserve.controller.app import create_app
 from jupyter_modelserve.controller.governance.operations import Operation
-from jupyter_modelserve.controller.governance.securables import Securable
+from jupyter_modelserve.controller.governance.securables import METASTORE, Securable
 from tests.contract.governance.conftest import House
-from tests.contract.governance.table import ADMIN, ALLOWED, CHURN, FRAUD, METASTORE, ML, PROD, USERS
+from tests.contract.governance.table import ADMIN, ALLOWED, CHURN, FRAUD, ML, PROD, USERS
 from tests.contract.governance.test_api_face import SCOPE, _client, stage
 
 __all__ = ["stage"]

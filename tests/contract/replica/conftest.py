@@ -207,7 +207,11 @@ def make_replica(tmp_path: Path, start_method: str) -> Iterator[Callable[..., Re
     with tempfile.TemporaryDirectory(prefix="ms-") as short:
 
         def make(
-            log_limit: int = 1_000_000, lane_idle: float = 60.0, python: str = sys.executable, **environ: str
+            log_limit: int = 1_000_000,
+            lane_idle: float = 60.0,
+            python: str = sys.executable,
+            start_method: str = start_method,
+            **environ: str,
         ) -> Replica:
             root = tmp_path / f"replica{len(made)}"
             sockets = Path(short) / str(len(made))

@@ -77,6 +77,65 @@ def test_a_forked_worker_inherits_no_descriptor(replica: Replica, iris_model: Pa
     assert len(shared & set(second.values())) == 3
 
 
+def test_a_forked_worker_finds_what_a_spawned_one_finds(
+    make_replica: Callable[..., Replica], save_model: Callable[..., Path]
+) -> None:
+    def look(data: Any, params: Any) -> Any:
+        import faulthandler
+        import gc
+        import locale
+        import os
+        import resource
+        import signal
+        import sys
+        import threading
+        from pathlib import Path
+
+        # It sets variables when it is imported, which the zygote has done.
+        import sklearn
+
+        assert sklearn
+        mask = os.umask(0)
+        os.umask(mask)
+        process = Path("/proc/self")
+        main = sys.modules["__main__"]
+        return {
+            "argv": [word.replace("replica0", "replica1") for word in sys.argv],
+            "path": sys.path,
+            "main": [main.__name__, main.__file__],
+            "cwd": str(Path.cwd()).replace("replica0", "replica1"),
+            "umask": mask,
+            "environ": dict(os.environ),
+            "signals": {str(each): str(signal.getsignal(each)) for each in signal.valid_signals()},
+            "blocked": [str(each) for each in signal.pthread_sigmask(signal.SIG_BLOCK, [])],
+            "limits": [resource.getrlimit(getattr(resource, each)) for each in dir(resource) if each[:7] == "RLIMIT_"],
+            "locale": [locale.setlocale(locale.LC_ALL), sys.getfilesystemencoding(), sys.stdout.encoding],
+            "streams": [
+                sys.stdout.fileno(),
+                sys.stderr.fileno(),
+                str((process / "fd" / "0").readlink()),
+                sys.stdin.fileno(),
+            ],
+            "python": [sys.getrecursionlimit(), sys.getswitchinterval(), gc.isenabled(), gc.get_threshold()],
+            "faulthandler": faulthandler.is_enabled(),
+            "group": os.getpgid(0) == os.getsid(0) == os.getppid(),
+            "nice": os.nice(0),
+            "threads": sorted(each.name for each in threading.enumerate()),
+            "prefix": [sys.prefix, sys.executable, sys.flags.dev_mode, list(sys.warnoptions)],
+            "children": (process / "task" / str(os.getpid()) / "children").read_text(),
+        }
+
+    directory = save_model(look)
+    found = {}
+    for wanted in ("fork", "spawn"):
+        replica = make_replica(start_method=wanted)
+        replica.put("w1", directory)
+        assert method(replica.wait("w1")) == wanted
+        found[wanted] = replica.score("w1", [{"a": 1}]).json
+    for key, value in found["spawn"].items():
+        assert found["fork"][key] == value, key
+
+
 def test_a_hundred_forks_leave_nothing_behind(replica: Replica, tmp_path: Path) -> None:
     replica.put("first", tmp_path / "nothing")
     assert replica.wait("first")["state"] == "FAILED"

@@ -14,6 +14,7 @@ import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import IO, Any, Final
+from weakref import WeakValueDictionary
 
 from fastapi import Request, Response
 from fastapi.responses import FileResponse, JSONResponse
@@ -26,12 +27,14 @@ from jupyter_modelserve.controller.api.operations import Operations
 from jupyter_modelserve.controller.api.rules import actor_of
 from jupyter_modelserve.controller.governance import uploads
 from jupyter_modelserve.controller.registry import files, reader
-from jupyter_modelserve.errors import InvalidParameter, NotFound
+from jupyter_modelserve.errors import InvalidParameter, NotFound, PermissionDenied, Unavailable
 from jupyter_modelserve.types import ModelVersion
 
 operations = Operations(FS, listed=False)
 FILE: Final = "/files/Models/{catalog}/{schema}/{model}/{version}/{path:path}"
 DIRECTORY: Final = "/directories/Models/{catalog}/{schema}/{model}/{path:path}"
+_locks: WeakValueDictionary[Path, asyncio.Lock] = WeakValueDictionary()
+"""One for each version's directory: nothing may be put into it while, or after, the registration ends."""
 PARTS: Final = ".parts"
 """Behind a version's directory: where uploads lie until they are complete. The registry sweeps such directories."""
 
@@ -81,8 +84,8 @@ async def _readable(request: Request, version: str) -> Path:
 @operations.operation("PUT", FILE, Rule.USE, status_code=204)
 async def put_file(request: Request, version: str, path: str) -> Response:
     """Upload one file of a version that is being registered; an earlier one of that name is replaced."""
-    parts = controller(request)
-    found = await parts.governance.read(actor_of(request), uploads.writable, _named(request), number(version))
+    governance, actor, name = controller(request).governance, actor_of(request), _named(request)
+    found = await governance.read(actor, uploads.writable, name, number(version))
     directory = await directory_of(request, found)
     target = inside(directory, path)
     if target == directory:
@@ -92,11 +95,18 @@ async def put_file(request: Request, version: str, path: str) -> Response:
     await asyncio.to_thread(waiting.mkdir, 0o700, True, True)
     try:
         await _store(request.stream(), part)
-        await asyncio.to_thread(_place, part, target)
+        async with _lock(directory):
+            # The upload may have taken long: the version may be registered by now, or gone.
+            await governance.read(actor, uploads.writable, name, number(version))
+            await asyncio.to_thread(_place, part, target)
     finally:
         with contextlib.suppress(FileNotFoundError):
             part.unlink()
     return Response(status_code=204)
+
+
+def _lock(directory: Path) -> asyncio.Lock:
+    return _locks.setdefault(directory, asyncio.Lock())
 
 
 async def _store(stream: AsyncIterator[bytes], part: Path) -> None:
@@ -121,7 +131,11 @@ def _place(part: Path, target: Path) -> None:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise InvalidParameter("path: goes through a file", details={"field": "path"}) from error
-    part.replace(target)
+    try:
+        part.replace(target)
+    except FileNotFoundError as error:
+        # The MLflow child has started anew and swept what no version refers to.
+        raise Unavailable("the upload was interrupted; send the file again", retry_after_s=1) from error
 
 
 @operations.operation("POST", FILE, Rule.USE)
@@ -183,8 +197,13 @@ async def _directory(request: Request, path: str) -> tuple[Path, str]:
 
 @operations.operation("HEAD", DIRECTORY, Rule.USE)
 async def head_directory(request: Request, path: str) -> Response:
-    """Whether there is such a directory."""
-    await _directory(request, path)
+    """Whether there is such a directory; who may not know is told so by the GET that follows.
+
+    A refusal of HEAD has no body: clients would show "Forbidden" without the missing right. The answer to somebody
+    without rights is the same whatever there is.
+    """
+    with contextlib.suppress(PermissionDenied):
+        await _directory(request, path)
     return Response()
 
 
@@ -221,6 +240,7 @@ async def finalize(request: Request, name: str, version: str) -> None:
         return
     found = await parts.governance.read(actor, uploads.writable, name, version)
     directory = await directory_of(request, found)
+    async with _lock(directory):
+        await asyncio.to_thread(uploads.check_files, name, directory)
+        await parts.governance.change(actor, uploads.finish, name, version)
     await asyncio.to_thread(shutil.rmtree, directory.with_name(directory.name + PARTS), True)
-    await asyncio.to_thread(uploads.check_files, name, directory)
-    await parts.governance.change(actor, uploads.finish, name, version)

@@ -217,7 +217,7 @@ async def make_version(request: Request, name: str, values: dict[str, Any], desc
     model_id = word(values, "model_id", "")
     if model_id and model_id not in source:
         tags.append({"key": "mlflow.modelId", "value": model_id})
-    sent = {"name": name, "source": "mlflow-artifacts:/upload", "description": description, "tags": tags}
+    sent = {"name": name, "source": "upload:/files", "description": description, "tags": tags}
     found = await writer(request).call(actor_of(request), "POST", "model-versions/create", sent, asked)
     return str(found["model_version"]["version"])
 
@@ -268,7 +268,7 @@ async def search_versions(request: Request) -> JSONResponse:
     if found is None:
         raise InvalidParameter(f"filter is not supported for {_LIMITS}", details={"field": "filter"})
     name = full_name(found["one"] or found["two"])
-    shown = [each for each in await reading.visible(request) if each.model.name == name]
+    shown = await reading.searched(request, name)
     everything = [reading.mlflow_version(each, version) for each in shown for version in each.model.versions]
     versions, token = page(everything, values)
     return JSONResponse({"model_versions": versions, "next_page_token": token})

@@ -70,6 +70,11 @@ async def visible(request: Request, within: str = "") -> list[Shown]:
     return sorted(kept, key=lambda each: each.model.name)
 
 
+async def searched(request: Request, name: str) -> list[Shown]:
+    """The model of that name in a list; nothing when there is none or the caller may not see it."""
+    return await _read(request, await seen(request, [name]))
+
+
 async def _read(request: Request, wanted: Iterable[str] | None) -> list[Shown]:
     parts = controller(request)
     state = await parts.governance.state()

@@ -1,0 +1,8 @@
+"""Views of ipywidgets for notebooks and Voila. Imported by what shows them, never by the package."""
+
+from __future__ import annotations
+
+from jupyter_modelserve.widgets.form import ScoringForm
+from jupyter_modelserve.widgets.monitor import ServingMonitor
+
+__all__ = ["ScoringForm", "ServingMonitor"]
