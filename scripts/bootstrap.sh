@@ -79,7 +79,15 @@ do_venv() {
   # needed: hatchling takes the empty directory for the panel that `make lab` builds later.
   mkdir -p jupyter_modelserve/labextension
   install hatchling hatch-nodejs-version
+  # `make lab` links the built panel into the environment. An installation would write and remove its files through that
+  # link, so the link is taken away and put back.
+  local link=$VENV/share/jupyter/labextensions/jupyter-modelserve linked=''
+  if [ -L "$link" ]; then
+    linked=$(readlink "$link")
+    rm -f "$link" jupyter_modelserve/labextension/install.json
+  fi
   HATCH_BUILD_NO_HOOKS=true install --no-build-isolation -e ".[$1]"
+  if [ -n "$linked" ]; then rm -rf "$link" && ln -s "$linked" "$link"; fi
   compile_in_background
 }
 
