@@ -52,7 +52,13 @@ class Gateway:
         self.log = AccessLog(paths.logs / "gateway-access.log", settings.log_limit)
         self.metrics = Metrics(self._started_at)
         self.hints = Hints(str(paths.controller_socket))
-        self.scorer = Scorer(self._table, settings.body_limit, settings.request_timeout, trouble=self.hints.trouble)
+        self.scorer = Scorer(
+            self._table,
+            settings.body_limit,
+            settings.request_timeout,
+            trouble=self.hints.trouble,
+            recheck=self._recheck,
+        )
         self.express = Express(self.scorer, self._ordinary, self._conclude)
         self._tasks: set[asyncio.Task[None]] = set()
         self.snapshots = Snapshots(paths, instance.instance_id, self.scorer.adopt)
@@ -80,12 +86,13 @@ class Gateway:
         self.usage.note(ticket.grant.id)
         return True
 
-    def _ordinary(self, request: Request, work: Work) -> None:
+    def _ordinary(self, request: Request, work: Work) -> asyncio.Task[None]:
         """Let a task answer."""
         task = asyncio.get_running_loop().create_task(self._guarded(request, work))
         self._tasks.add(task)
         request.on_gone = task.cancel
         task.add_done_callback(partial(self._end, request))
+        return task
 
     def _end(self, request: Request, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -161,6 +168,12 @@ class Gateway:
             await self._proxy.handle(request, str(self._paths.controller_socket), "controller", grant)
         else:
             await self._proxy.handle(request, str(self._paths.mlflow_socket), "MLflow server", grant)
+
+    def _recheck(self, request: Request) -> None:
+        """Refuse a request whose address changed hands while it waited, when its caller may not score the new model."""
+        ticket, snapshot = request.link.ticket, self.snapshots.current
+        if ticket is not None and snapshot is not None:
+            authorize_scoring(ticket.grant, snapshot, request.path, request.method)
 
     async def _own(self, request: Request) -> None:
         if request.method not in {"GET", "HEAD"}:

@@ -83,6 +83,7 @@ class Caller(asyncio.Protocol):
         self._refusal: ModelServeError | None = None
         self._deaf = False
         self._closing = False
+        self._leaving = False
         self._advancing = False
         self._reading = True
         self._can_write: asyncio.Future[None] | None = None
@@ -192,7 +193,7 @@ class Caller(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header; trailers behind a chunked body mean nothing here."""
         if self._in_head:
-            self._headers.append((name.lower(), value))
+            self._headers.append((name.lower(), value.rstrip(b" \t")))  # llhttp leaves the blanks at the end
 
     def on_headers_complete(self) -> None:
         """The head is complete."""
@@ -210,7 +211,7 @@ class Caller(asyncio.Protocol):
             self, _METHODS.get(method) or method.decode("latin-1"), self._url, headers, keep, bool(modern)
         )
         self._arriving = request
-        if self._refusal is None:
+        if self._refusal is None and not self._leaving:
             self._queue.append(request)
 
     def _measure(self) -> None:
@@ -260,7 +261,8 @@ class Caller(asyncio.Protocol):
             return
         self._advancing = True
         try:
-            while self.current is None and self._queue and not self._closing:
+            # Not while the caller leaves answers unread: they would fill the memory.
+            while self.current is None and self._queue and not self._closing and self._can_write is None:
                 request = self.current = self._queue.popleft()
                 self._hall.app.begin(request)
         finally:
@@ -268,7 +270,7 @@ class Caller(asyncio.Protocol):
 
     def last(self, request: Request) -> bool:
         """Whether nothing can be answered after *request*: what follows could not be read."""
-        return self._deaf and not self._queue
+        return (self._deaf or self._leaving) and not self._queue
 
     def finish(self, request: Request, close: bool) -> None:
         """The answer is complete: go on with the next request, or hang up."""
@@ -276,7 +278,7 @@ class Caller(asyncio.Protocol):
             return
         self.current = None
         self.since = self._hall.now
-        if close or (self._deaf and not self._queue):
+        if close or self.last(request):
             self._close(unread=self._deaf or self._begun or not request.complete)
         elif self._queue:
             self._advance()
@@ -321,6 +323,9 @@ class Caller(asyncio.Protocol):
         waiter, self._can_write = self._can_write, None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
+        if self._queue and self.current is None:
+            self._advance()
+            self.flow()
 
     # ------------------------------------------------------------------------------------------------ end
     def abort(self) -> None:
@@ -348,16 +353,17 @@ class Caller(asyncio.Protocol):
         asyncio.get_running_loop().call_later(LINGER_SECONDS, transport.abort)
 
     def sweep(self, now: float) -> None:
-        """Cut a caller that takes too long over a head, over a body that nobody wants, or between two requests."""
-        if self.current is not None or self._queue or self._closing:
+        """Cut a caller that takes too long over a head, a body that nobody wants, or its answers, or between two."""
+        if self.current is not None or self._closing:
             return
-        slow = self._begun or self._arriving is not None
+        slow = (self._begun or self._arriving is not None) and not self._queue
         if now - self.since > (HEAD_SECONDS if slow else IDLE_SECONDS):
             self.abort()
 
     def leave(self) -> None:
-        """The gateway ends: hang up when idle, else after the answer."""
-        self._deaf = True
+        """The gateway ends: hang up when idle, else after the answer to what is being answered, or still arrives."""
+        self._leaving = True
+        self._deaf = self._deaf or self.current is None or self._arriving is not self.current
         self._queue.clear()
         if self.current is None:
             self._close(unread=False)

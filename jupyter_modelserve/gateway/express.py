@@ -95,6 +95,7 @@ class Flight:
         "deadline",
         "express",
         "lane",
+        "owned",
         "request",
         "route",
         "seconds",
@@ -121,6 +122,7 @@ class Flight:
         self.body = request.pieces
         self.seconds = 0.0
         self.deadline = 0.0
+        self.owned = False
 
     def wake(self) -> None:
         """Something came from the worker, or it hung up."""
@@ -144,7 +146,10 @@ class Express:
     """
 
     def __init__(
-        self, scorer: Scorer, ordinary: Callable[[Request, Work], None], conclude: Callable[[Request], None]
+        self,
+        scorer: Scorer,
+        ordinary: Callable[[Request, Work], asyncio.Task[None]],
+        conclude: Callable[[Request], None],
     ) -> None:
         self.scorer = scorer
         self._ordinary = ordinary
@@ -200,7 +205,18 @@ class Express:
         flight.connection.listener = None
         self._forget(flight)
 
-        self._ordinary(flight.request, lambda _: work(flight))
+        def begin(_: Request) -> Awaitable[None]:
+            flight.owned = True
+            return work(flight)
+
+        task = self._ordinary(flight.request, begin)
+        task.add_done_callback(lambda _: None if flight.owned else self._abandon(flight))
+
+    @staticmethod
+    def _abandon(flight: Flight) -> None:
+        """The caller hung up between the hand-over and the first step of the task, which then never began."""
+        flight.connection.close()
+        flight.worker.release(flight.lane)
 
     def cancel(self, flight: Flight) -> None:
         """The caller hung up: nobody waits for the answer."""

@@ -129,6 +129,7 @@ class Lane:
                 body += piece
             ready = connection.status == 200 and json.loads(body)["ready"] is True
         except (ValueError, KeyError, TypeError):
+            connection.close()
             raise ConnectionLost(True) from None
         except BaseException:
             connection.close()

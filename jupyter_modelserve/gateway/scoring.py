@@ -86,6 +86,7 @@ class Scorer:
         body_limit: bytes a body may have.
         timeout: seconds for the whole request where the target names none (REQ-130).
         trouble: told the id of a worker that could not be reached or lost a request.
+        recheck: refuses a request whose caller may not score what now answers at its address.
     """
 
     def __init__(
@@ -95,9 +96,11 @@ class Scorer:
         timeout: float,
         rng: random.Random | None = None,
         trouble: Callable[[str], None] = lambda _: None,
+        recheck: Callable[[Request], None] = lambda _: None,
     ) -> None:
         self._table = table
         self._trouble = trouble
+        self._recheck = recheck
         self._rng = rng or random.Random()  # noqa: S311 - splits traffic, guards nothing
         self._planned: RouteTable | None = None
         self._plans: dict[ScoringAddress, Plan] = {}
@@ -187,6 +190,7 @@ class Scorer:
                     await asyncio.sleep(_DYING)
             newest = self._table()
             if newest is not trial.table:
+                self._recheck(trial.request)
                 trial.table, trial.route = newest, self._route(newest, trial.address)
                 _label(trial.request, trial.route)
             worker = self.workers.pick(trial.route.targets, trial.tried)

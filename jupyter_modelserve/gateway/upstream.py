@@ -125,17 +125,16 @@ class Connection(asyncio.Protocol):
             if self.complete:
                 return b""
             await self._more()
-        piece = self._pieces.popleft() if len(self._pieces) == 1 else self.take()
-        self._buffered = sum(map(len, self._pieces))
-        if self._read_paused and self.transport is not None and not self.lost:
-            self._read_paused = False
-            self.transport.resume_reading()
-        return piece
+        return self.take()
 
     def take(self) -> bytes:
         """All of the body that has come."""
         data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces.clear()
+        self._buffered = 0
+        if self._read_paused and self.transport is not None and not self.lost:
+            self._read_paused = False
+            self.transport.resume_reading()
         return data
 
     async def _more(self) -> None:
@@ -160,8 +159,8 @@ class Connection(asyncio.Protocol):
 
     @property
     def reusable(self) -> bool:
-        """Whether another request may be sent on it."""
-        return self.complete and self._keep and not self.lost
+        """Whether another request may be sent on it: not while it holds back an answer that nobody read."""
+        return self.complete and self._keep and not self.lost and not self._read_paused
 
     def close(self) -> None:
         """Drop it, with whatever is unsent."""
