@@ -132,6 +132,8 @@ def _needs(rule: OperationRule) -> str:
 
 
 def _how(judged: Judged) -> str:
+    if judged.public:
+        return "whoever has a token"
     if judged.filtered:
         return "what one may not see is left out"
     if judged.own:

@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Iterator
@@ -106,7 +107,7 @@ def _stamped(found: Run) -> Iterator[None]:
 
 def _execute(found: Run, kernel: str | None, seconds: int | None) -> dict[str, Any] | None:
     """``None``, or what failed: the cell's id, number and heading, and the error."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory(prefix="modelserve-") as private:
         warnings.simplefilter("ignore")
         import papermill
         from jupyter_client.kernelspec import NoSuchKernel
@@ -122,6 +123,7 @@ def _execute(found: Run, kernel: str | None, seconds: int | None) -> dict[str, A
                 language="python",
                 execution_timeout=seconds,
                 progress_bar=False,
+                config=_private_kernel(private),
             )
         except PapermillExecutionError as error:
             return _cell(found.output) | {"error": error.ename, "message": _first(error.evalue)}
@@ -133,6 +135,13 @@ def _execute(found: Run, kernel: str | None, seconds: int | None) -> dict[str, A
         except (PapermillException, CellExecutionError, RuntimeError, ValueError) as error:
             return {"error": type(error).__name__, "message": _first(str(error))}
     return None
+
+
+def _private_kernel(directory: str) -> Any:
+    """Sockets in *directory*, which is this user's alone, instead of ports that every user of the machine can reach."""
+    from traitlets.config import Config
+
+    return Config(KernelManager={"transport": "ipc", "connection_file": f"{directory}/kernel.json"})
 
 
 def _own_kernel(notebook: str) -> str:

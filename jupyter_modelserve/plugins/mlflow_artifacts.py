@@ -116,12 +116,33 @@ def _owner(connection: Connection, made: str) -> str | None:
 
 
 def _made_of(connection: Connection, made: str) -> list[str]:
-    """Models with a version that was made of a run's or logged model's files."""
+    """Models with a version that was made of a run's or logged model's files.
+
+    A source that holds the id inside a longer word says nothing: the files below it are its maker's own.
+    """
     query = text(
-        "SELECT DISTINCT name FROM model_versions WHERE current_stage <> 'Deleted_Internal' "
-        "AND (instr(source, :id) > 0 OR instr(COALESCE(storage_location, ''), :id) > 0) ORDER BY name"
+        "SELECT DISTINCT name, source, COALESCE(storage_location, '') AS place FROM model_versions "
+        "WHERE current_stage <> 'Deleted_Internal' AND (instr(source, :id) > 0 OR instr(place, :id) > 0) ORDER BY name"
     )
-    return [str(each) for each in connection.execute(query, {"id": made}).scalars()]
+    rows = connection.execute(query, {"id": made})
+    return list(dict.fromkeys(str(row.name) for row in rows if made in {*_named(row.source), *_named(row.place)}))
+
+
+def _named(source: str) -> list[str]:
+    """Runs and logged models that a version's source names, wherever in it."""
+    return [each for each in re.split(r"[/:?#&=]", "/".join(parts_of(source))) if _ID.fullmatch(each)]
+
+
+def require_named(governor: Governor, who: str, source: str) -> None:
+    """Whoever says that a version is made of files must be allowed to read them, also when no byte of them is used:
+    who may read that version may read those files.
+
+    Raises:
+        MlflowException: PERMISSION_DENIED.
+    """
+    if not governor.state().is_admin(who):
+        for each in _named(source):
+            _judge_made(governor, who, each, reads=True)
 
 
 def remember_owner(governor: Governor, made: str, who: str) -> None:

@@ -115,7 +115,7 @@ def remove(address: str, paths: Paths) -> None:
 
 def locations(connection: Connection, model: str, version: str | None = None) -> list[str]:
     """Addresses of a model's registered versions, or of one of them."""
-    query = "SELECT storage_location FROM model_versions WHERE name = :name"
+    query = "SELECT storage_location FROM model_versions WHERE name = :name AND current_stage <> 'Deleted_Internal'"
     found = connection.execute(
         text(query + (" AND version = :version" if version is not None else "")), {"name": model, "version": version}
     )

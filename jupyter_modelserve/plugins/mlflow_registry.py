@@ -14,7 +14,7 @@ from jupyter_modelserve.controller.governance.operations import Operation
 from jupyter_modelserve.controller.governance.securables import model as model_of
 from jupyter_modelserve.errors import InvalidParameter
 from jupyter_modelserve.plugins import mlflow_files, mlflow_safety
-from jupyter_modelserve.plugins.mlflow_artifacts import require_source
+from jupyter_modelserve.plugins.mlflow_artifacts import require_named, require_source
 from jupyter_modelserve.plugins.mlflow_governance import Governor, Work, actor, principal, translated, upload
 from jupyter_modelserve.plugins.mlflow_methods import COMPOSED, INTERNAL, METHODS, SEARCHES, Method
 from jupyter_modelserve.plugins.mlflow_placing import Upload, placed_at
@@ -125,9 +125,14 @@ class _Rules:
             query = text("SELECT 1 FROM registered_models WHERE name = :name")
             return connection.execute(query, {"name": model}).first() is not None
 
-    def _check_rename_registered_model(self, _: str, arguments: dict[str, Any]) -> None:
+    def _check_rename_registered_model(self, model: str, arguments: dict[str, Any]) -> None:
         new = names.check_model(str(arguments["new_name"]))
         self._governor.require(principal(), Operation.MODEL_CREATE, model_of(new))
+        if names.is_three_level(new) and not names.is_three_level(model):
+            with self._governor.engine.connect() as connection:
+                places = mlflow_files.locations(connection, model)
+            for each in places:
+                mlflow_files.check_signature(new, mlflow_files.directory_of(each, self._governor.paths))
 
     def _check_set_registered_model_alias(self, model: str, arguments: dict[str, Any]) -> None:
         names.check_alias(model, str(arguments["alias"]))
@@ -198,6 +203,7 @@ class _Rules:
     def _around_create_model_version(self, arguments: dict[str, Any], call: Callable[[], Any]) -> Any:
         model, source, who = str(arguments["name"]), str(arguments["source"]), actor()
         uploading = upload()
+        require_named(self._governor, who.principal, source if uploading is None else uploading["source"])
         if uploading is not None:
             return self._reserved(arguments, call, Upload(uploading["source"], uploading.get("run_id", "")))
         with translated():

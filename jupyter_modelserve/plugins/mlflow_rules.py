@@ -46,7 +46,7 @@ _REFUSED: Final = frozenset(
 )
 """Operations below a served segment that call a model provider, run code, or lead past the rules for files."""
 
-_SERVER_SIDE_SCHEMES: Final = frozenset({"", "file", "http", "https", "ftp", "sftp"})
+_SERVER_SIDE_SCHEMES: Final = frozenset({"", "file", "http", "https", "ftp", "sftp", "models"})
 
 
 def is_served(path: str) -> bool:

@@ -21,8 +21,10 @@ def register_stores(governor: Governor) -> None:
     """
     from mlflow.server import handlers
 
+    from jupyter_modelserve.plugins import mlflow_traces
     from jupyter_modelserve.plugins.mlflow_registry import registry_store_class
 
+    mlflow_traces.install()
     registry, tracking = registry_store_class(governor), _tracking_store_class(governor)
     registries: Any = handlers._model_registry_store_registry, handlers._tracking_store_registry
     registries[0].register("sqlite", lambda store_uri: registry(store_uri))
@@ -64,5 +66,8 @@ def _tracking_store_class(governor: Governor) -> Any:
             if principal():
                 remember_owner(governor, str(made.model_id), principal())
             return made
+
+        def set_model_versions_tags(self, *_: Any, **__: Any) -> None:
+            """MLflow would write the names of registered models on the logged model, which everybody may read."""
 
     return TrackingStore

@@ -178,7 +178,8 @@ def test_a_full_disk_stops_changes_and_nothing_else(world: World, note: Note) ->
         finally:
             for process in limited:
                 process.rlimit(psutil.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        assert [each.pid for each in world.processes()] == [each.pid for each in limited], "nothing died of it"
+        # A further lane may have been started for the load.
+        assert {each.pid for each in limited} <= {each.pid for each in world.processes()}, "something died of it"
         world.registry.set_registered_model_alias("full", "Champion", "2")
         world.answered_by(load, "2")
     note(Slo(failed=0, versions=frozenset({"1", "2"}), least=450).check(load.shots))

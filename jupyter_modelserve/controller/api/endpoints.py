@@ -12,11 +12,12 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from jupyter_modelserve.addresses import API, Rule
 from jupyter_modelserve.controller.api.operations import Operations, admit, caller_of
-from jupyter_modelserve.controller.api.rules import actor_of, require_models, visible
+from jupyter_modelserve.controller.api.rules import actor_of, require_endpoint, require_models, visible
 from jupyter_modelserve.controller.governance.operations import Operation
 from jupyter_modelserve.controller.parts import Controller
 from jupyter_modelserve.controller.store import events
-from jupyter_modelserve.errors import InvalidParameter, NotFound
+from jupyter_modelserve.controller.store.audit import Actor
+from jupyter_modelserve.errors import InvalidParameter, NotFound, PermissionDenied
 from jupyter_modelserve.types import EndpointSpec, from_json, to_json
 
 PING = 10.0
@@ -90,22 +91,25 @@ async def get_events(request: Request, name: str, after: int = 0) -> Response:
     last = request.headers.get("last-event-id", "")
     number = int(last) if last.isdigit() else after
     return StreamingResponse(
-        _stream(controller, name, number), media_type="text/event-stream", headers={"cache-control": "no-store"}
+        _stream(controller, actor_of(request), name, number),
+        media_type="text/event-stream",
+        headers={"cache-control": "no-store"},
     )
 
 
-async def _stream(controller: Controller, name: str, number: int) -> AsyncIterator[str]:
-    """Status first, then whatever happens, until the endpoint is gone or the caller leaves."""
+async def _stream(controller: Controller, actor: Actor, name: str, number: int) -> AsyncIterator[str]:
+    """Status first, then whatever happens, until the endpoint is gone, may no longer be seen, or the caller leaves."""
     changed = controller.endpoints.signal(name)
     seen = -1
     while not controller.stopping.is_set():
+        try:
+            await require_endpoint(controller, actor, Operation.ENDPOINT_VIEW, name)
+            endpoint = await controller.endpoints.get(name)
+        except (NotFound, PermissionDenied):
+            yield "event: gone\ndata: {}\n\n"
+            return
         if changed.count != seen:
             seen = changed.count
-            try:
-                endpoint = await controller.endpoints.get(name)
-            except NotFound:
-                yield "event: gone\ndata: {}\n\n"
-                return
             yield f"event: status\ndata: {json.dumps(to_json(endpoint))}\n\n"
         for event in await controller.database.run(events.after, name, number):
             number = event.number

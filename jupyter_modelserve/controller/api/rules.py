@@ -31,17 +31,22 @@ INTERNAL: Final = "/internal/"
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """``kind``: what the path's ``{name}`` names. ``filtered``: everybody may ask, and sees what they may."""
+    """``kind``: what the path's ``{name}`` names. ``filtered``: everybody may ask, and sees what they may.
+
+    ``public``: the same for whoever has a token and no secret of the instance, so it is answered without a look at
+    the database.
+    """
 
     operation: Operation
     kind: str = ""
     own: bool = False
     filtered: bool = False
+    public: bool = False
 
 
 ALL: Final = {
     ("GET", "/status"): Judged(O.INSTANCE_VIEW),
-    ("GET", "/openapi.json"): Judged(O.INSTANCE_VIEW),
+    ("GET", "/openapi.json"): Judged(O.INSTANCE_VIEW, public=True),
     ("POST", "/interpreters"): Judged(O.INSTANCE_CHANGE),
     ("GET", "/models"): Judged(O.MODEL_VIEW, filtered=True),
     ("GET", "/outline"): Judged(O.MODEL_VIEW, filtered=True),
@@ -126,6 +131,8 @@ async def judge(request: Request, judged: Judged) -> None:
     Raises:
         PermissionDenied: names the missing right. NotFound: no such endpoint.
     """
+    if judged.public:
+        return
     controller: Controller = request.app.state.controller
     actor, named = actor_of(request), request.path_params
     if judged.own or judged.filtered:

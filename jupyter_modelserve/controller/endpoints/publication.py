@@ -111,7 +111,12 @@ class Publication:
             await self._announce()
 
     async def governed(self, state: State) -> None:
-        """Rights may have changed: publish who may score what, when that did."""
+        """Rights may have changed: publish who may score what, when that did.
+
+        Two changes at once may tell us in either order; what was read earlier must not give an ended right back.
+        """
+        if state.revision < self._state.revision:
+            return
         self._state = state
         if access(state, self._book.table.models) != self._access:
             self._book.renumber()

@@ -213,9 +213,9 @@ def remove(session: Session, on: Securable, force: bool = False) -> None:
     _refuse_full(session, on, force)
     held = select(tables.schemas.c.name)
     inside = [schema(each) for each in session.connection.execute(held).scalars() if on.contains(schema(each))]
-    for each in {*inside, on}:
+    for each in (*(each for each in inside if each != on), on):
         _forget(session, each)
-    session.changed(f"{on.type.value.lower()} deleted", on)
+        session.changed(f"{each.type.value.lower()} deleted", each)
 
 
 def _refuse_full(session: Session, on: Securable, force: bool) -> None:

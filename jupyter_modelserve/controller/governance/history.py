@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from sqlalchemy import func, select
+
 from jupyter_modelserve.controller.governance.operations import Operation
 from jupyter_modelserve.controller.governance.securables import securable
 from jupyter_modelserve.controller.governance.session import Session
-from jupyter_modelserve.controller.store import audit
+from jupyter_modelserve.controller.store import audit, tables
 from jupyter_modelserve.errors import InvalidParameter
 from jupyter_modelserve.governed import AuditRecord
+
+_BEGINS: Final = ("model created", "model renamed", "catalog created", "schema created")
 
 
 def listing(
@@ -29,6 +35,17 @@ def listing(
             return ()
         session.require(Operation.AUDIT_VIEW, thing)
         on = (thing.type.value, thing.name)
+        if thing.parent is None or not session.may(Operation.AUDIT_VIEW, thing.parent):
+            after = max(after, _before(session, on))
     elif on is not None and on[0] == "MODEL":
         on = ("FUNCTION", on[1])
     return audit.listing(session.connection, after=after, securable=on, principal=principal, action=action, limit=limit)
+
+
+def _before(session: Session, on: tuple[str, str]) -> int:
+    """Number of the last record of earlier objects of this name: their past is not the new owner's to read."""
+    rows = tables.audit
+    query = select(func.max(rows.c.number)).where(
+        rows.c.securable_type == on[0], rows.c.securable_name == on[1], rows.c.action.in_(_BEGINS)
+    )
+    return int(session.connection.execute(query).scalar_one() or 1) - 1

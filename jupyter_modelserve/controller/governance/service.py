@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from jupyter_modelserve.controller.governance.decide import decide, require
@@ -19,6 +19,7 @@ from jupyter_modelserve.controller.governance.state import State
 from jupyter_modelserve.controller.store import migrations
 from jupyter_modelserve.controller.store.audit import Actor
 from jupyter_modelserve.controller.store.database import Database
+from jupyter_modelserve.controller.store.eye import Eye
 
 T = TypeVar("T")
 INTERVAL = 0.25
@@ -71,27 +72,22 @@ class Governance:
 
     async def watch(self, admin: str) -> None:
         """Notice changes that others made to the database, until cancelled (``PRAGMA data_version``: microseconds)."""
-        connection: Connection | None = None
+        eye = Eye(self._database.engine)
         seen: int | None = None
         try:
             while True:
                 try:
-                    if connection is None:
-                        connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-                    version = int(connection.execute(text("PRAGMA data_version")).scalar_one())
+                    version, _ = await eye.look()
                     if version != seen:
-                        seen = version
                         await self._look(admin)
+                    seen = version
                     await asyncio.sleep(INTERVAL)
                 except SQLAlchemyError as error:
                     log.warning("cannot look for changes of grants: %s", error)
-                    if connection is not None:
-                        connection.close()
-                    connection, seen = None, None
+                    seen = None
                     await asyncio.sleep(PAUSE)
         finally:
-            if connection is not None:
-                connection.close()
+            await eye.close()
 
     async def _look(self, admin: str) -> None:
         await self._database.run(_adopt, admin)

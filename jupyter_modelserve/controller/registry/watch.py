@@ -10,66 +10,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
-from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from jupyter_modelserve.controller.store import feed
 from jupyter_modelserve.controller.store.database import Database
+from jupyter_modelserve.controller.store.eye import Eye, schema_version
 
 INTERVAL = 0.1
 PAUSE = 1.0
-PATIENCE_MS = 250
-"""Milliseconds that one look may wait for a lock."""
 _NEW = {"version created", "version ready"}
 log = logging.getLogger(__name__)
-
-
-class _Eye:
-    """A connection of its own in a thread of its own: a lock on the database must stop neither the event loop nor
-    whoever waits for the database thread, and only a connection that is kept can tell that others have committed.
-    """
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._connection: Connection | None = None
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="watch")
-
-    async def look(self) -> tuple[int, int]:
-        """``data_version`` and ``schema_version``.
-
-        Raises:
-            SQLAlchemyError: the database is locked or away.
-        """
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._look)
-
-    async def close(self) -> None:
-        """Let go of the connection."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._drop)
-        self._thread.shutdown(wait=False)
-
-    def _look(self) -> tuple[int, int]:
-        try:
-            if self._connection is None:
-                self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-                self._connection.execute(text(f"PRAGMA busy_timeout = {PATIENCE_MS}"))
-            version = int(self._connection.execute(text("PRAGMA data_version")).scalar_one())
-            return version, _schema_version(self._connection)
-        except SQLAlchemyError:
-            self._drop()
-            raise
-
-    def _drop(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            # Not back into the pool: its patience is too short for others.
-            connection.invalidate()
-            connection.close()
-
-
-def _schema_version(connection: Connection) -> int:
-    return int(connection.execute(text("PRAGMA schema_version")).scalar_one())
 
 
 class ChangeWatch:
@@ -94,7 +45,7 @@ class ChangeWatch:
 
     async def run(self) -> None:
         """Look until cancelled; a database that does not answer is looked at again later."""
-        eye = _Eye(self._database.engine)
+        eye = Eye(self._database.engine)
         last: int | None = None
         away = False
         try:
@@ -117,7 +68,7 @@ class ChangeWatch:
         if schema != self._schema or not self._fed:
             # A migration of MLflow's drops triggers with the tables that it rebuilds.
             self._fed = await self._database.run(feed.install)
-            self._schema = await self._database.run(_schema_version)
+            self._schema = await self._database.run(schema_version)
             self._seen = self._seen or await self._database.run(feed.newest)
             self._changed(None)
             return

@@ -33,7 +33,7 @@ SPEC = EndpointSpec("fraud", (ServedEntity(FRAUD.name, Selector(SelectorKind.VER
 F = FRAUD.name
 
 CALLS: dict[tuple[Operation, Securable], tuple[str, str, dict[str, Any] | None]] = {
-    (O.INSTANCE_VIEW, METASTORE): ("GET", "/openapi.json", None),
+    (O.INSTANCE_VIEW, METASTORE): ("GET", "/tag-policies", None),
     (O.INSTANCE_CHANGE, METASTORE): ("POST", "/interpreters", {"path": "x"}),
     (O.METASTORE_VIEW, METASTORE): ("GET", "/metastore", None),
     (O.METASTORE_UPDATE, METASTORE): ("PATCH", "/metastore", {"default_catalog": "nowhere"}),
