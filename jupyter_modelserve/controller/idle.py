@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 
 import httpx
 
+from jupyter_modelserve.controller.sockets import over_unix
 from jupyter_modelserve.settings import Paths
 
 PERIOD = 10.0
@@ -49,7 +50,7 @@ class GatewayAddress:
         self._paths = paths
 
     def _client(self) -> httpx.AsyncClient:
-        transport = httpx.AsyncHTTPTransport(uds=str(self._paths.gateway_socket))
+        transport = over_unix(self._paths.gateway_socket)
         return httpx.AsyncClient(transport=transport, base_url="http://gateway", timeout=2, trust_env=False)
 
     async def health(self) -> dict[str, object]:

@@ -6,7 +6,6 @@ Control plane only: a few small requests per second at most, so httpx is fine he
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -16,6 +15,7 @@ from urllib.parse import quote
 import httpx
 
 from jupyter_modelserve.controller.engines.base import EngineConflict, EngineRejected, EngineUnavailable
+from jupyter_modelserve.controller.sockets import over_tcp, over_unix
 from jupyter_modelserve.errors import InvalidParameter
 from jupyter_modelserve.types import Failure, Phase, Verdict, VersionState, from_json
 
@@ -90,12 +90,10 @@ class ReplicaClient:
 
     def __init__(self, address: str, key: str, *, deadline: float = DEADLINE) -> None:
         kind, _, where = address.partition(":")
-        # No TLS here; a context of our own spares httpx reading the machine's certificates for every client.
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if kind == "unix":
-            transport, base = httpx.AsyncHTTPTransport(uds=where, verify=context), "http://replica"
+            transport, base = over_unix(where), "http://replica"
         elif kind == "tcp":
-            transport, base = httpx.AsyncHTTPTransport(verify=context), f"http://{where}"
+            transport, base = over_tcp(), f"http://{where}"
         else:
             raise ValueError(f"address of a replica must begin with unix: or tcp:, not {kind!r}")
         self._deadline = deadline

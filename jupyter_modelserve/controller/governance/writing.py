@@ -6,7 +6,6 @@ Copying a version is several of MLflow's calls; here it is one operation that le
 from __future__ import annotations
 
 import json
-import ssl
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,14 +14,13 @@ from urllib.parse import quote
 import httpx
 
 from jupyter_modelserve import names
+from jupyter_modelserve.controller.sockets import over_unix
 from jupyter_modelserve.controller.store.audit import Actor
 from jupyter_modelserve.errors import AlreadyExists, Conflict, ModelServeError, Unavailable, from_body
 from jupyter_modelserve.settings import Paths
 
 SECONDS: Final = 600.0
 """Copying the bytes of a large model takes a while."""
-_NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""A unix socket has none, and httpx would read all known authorities for each call: 30 ms on the event loop."""
 _IN_USE: Final = "is in use"
 
 
@@ -57,7 +55,7 @@ class Writer:
         }
         if upload is not None:
             headers["x-modelserve-upload"] = quote(json.dumps(upload))
-        transport = httpx.AsyncHTTPTransport(uds=str(self._paths.mlflow_socket), verify=_NO_TLS)
+        transport = over_unix(self._paths.mlflow_socket)
         sent: dict[str, Any] = {"params": values} if method == "GET" else {"json": values}
         try:
             async with httpx.AsyncClient(
