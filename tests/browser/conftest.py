@@ -118,8 +118,15 @@ def dark(page: Any) -> None:
 
 
 def command(page: Any, name: str, **arguments: str) -> None:
-    """Execute a command of JupyterLab; it may go on when this returns."""
-    page.evaluate("([name, given]) => void window.jupyterapp.commands.execute(name, given)", [name, arguments])
+    """Execute a command of JupyterLab once its layout is restored; it may go on when this returns.
+
+    What is opened before that can be put away by the layout that is restored over it.
+    """
+    page.evaluate(
+        "async ([name, given]) => { const app = window.jupyterapp;"
+        " await app.restored; void app.commands.execute(name, given); }",
+        [name, arguments],
+    )
 
 
 @pytest.fixture
