@@ -163,9 +163,10 @@ class DeadlineExceeded(ModelServeError):
 
 
 def _tree(cls: type[ModelServeError]) -> dict[str, type[ModelServeError]]:
+    """The class of each code. The first one that has it: a process may add subclasses that only change the status."""
     found = {cls.error_code: cls}
     for child in cls.__subclasses__():
-        found.update(_tree(child))
+        found = _tree(child) | found
     return found
 
 

@@ -37,11 +37,10 @@ _METHODS: Final = {each.encode(): each for each in ("GET", "HEAD", "POST", "PUT"
 _logger = logging.getLogger(__name__)
 
 
-class HeadTooLarge(ModelServeError):
+class HeadTooLarge(BadRequest):
     """The request line and headers exceed 64 KiB or 256 headers."""
 
     status = 431
-    error_code = "BAD_REQUEST"
 
 
 class App(Protocol):

@@ -56,6 +56,20 @@ describe('stores that follow the status', () => {
     expect(models.list).toMatchObject({ known: true, problem: '' });
   });
 
+  it('lets whoever asked for a look see the newest one', async () => {
+    // A command looks for its model while the first status starts a look of its own: neither must come away empty.
+    const found = { revision: 1, models: [{ name: 'iris', versions: ['1'] }] };
+    let answer: (outline: unknown) => void = () => undefined;
+    client.call
+      .mockResolvedValueOnce({ revision: 0, models: [] })
+      .mockReturnValueOnce(new Promise(resolve => (answer = resolve)));
+    const asked = models.refresh();
+    await status.refresh();
+    setTimeout(() => answer(found), 10);
+    await asked;
+    expect(models.get('iris')?.versions).toEqual(['1']);
+  });
+
   it('finds endpoints by name, model and version', async () => {
     await status.refresh();
     expect(endpoints.get('iris')?.spec.name).toBe('iris');

@@ -1,5 +1,5 @@
 import type { ILabShell, JupyterFrontEnd } from '@jupyterlab/application';
-import { InputDialog } from '@jupyterlab/apputils';
+import { InputDialog, showErrorMessage } from '@jupyterlab/apputils';
 import type { INotebookTracker } from '@jupyterlab/notebook';
 import type {
   ReadonlyJSONObject,
@@ -97,6 +97,12 @@ export async function chooseVersion(
   }
   const model = models.get(name);
   if (!model) {
+    const problem = models.list.problem;
+    await showErrorMessage(
+      trans.__('%1 was not found', name),
+      problem ||
+        trans.__('No model of this name is registered, or you may not see it.')
+    );
     return null;
   }
   const given = text(args, 'version') || under(tools, args).modelserveVersion;

@@ -50,8 +50,26 @@ export class ModelStore implements IDisposable {
     return this.current.models.find(each => each.name === name);
   }
 
-  /** Read now. */
+  /** Read now. Whoever waits sees the newest answer: an older read that was overtaken ends with the newer one. */
   async refresh(): Promise<void> {
+    const reading = this.read();
+    this.newest = reading;
+    await reading;
+    if (this.newest !== reading) {
+      await this.newest;
+    }
+  }
+
+  /** Stop following. */
+  dispose(): void {
+    if (!this.disposed) {
+      this.disposed = true;
+      this.status.stateChanged.disconnect(this.follow, this);
+      Signal.clearData(this);
+    }
+  }
+
+  private async read(): Promise<void> {
     const number = ++this.reads;
     try {
       const found = await this.client.call<IOutline>('GET /outline');
@@ -65,15 +83,6 @@ export class ModelStore implements IDisposable {
         this.wanted = '';
         this.set({ ...this.current, problem });
       }
-    }
-  }
-
-  /** Stop following. */
-  dispose(): void {
-    if (!this.disposed) {
-      this.disposed = true;
-      this.status.stateChanged.disconnect(this.follow, this);
-      Signal.clearData(this);
     }
   }
 
@@ -103,5 +112,6 @@ export class ModelStore implements IDisposable {
   private wanted = '';
   private seen = 0;
   private reads = 0;
+  private newest: Promise<void> | null = null;
   private disposed = false;
 }
