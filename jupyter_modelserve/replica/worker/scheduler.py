@@ -1,23 +1,30 @@
 """Who runs next, and where: the one queue of a worker.
 
-One prediction runs at a time. There is no timer: a batch is what has arrived while the model was busy. Direct
-predictions of some microseconds run in the event loop's own thread, because handing a request to another thread and
-back costs more than they do; everything else runs in the main thread, so that ``/ping`` answers meanwhile.
+One prediction runs at a time. There is no timer: a batch is what has arrived while the model was busy, and who comes
+back at once from the batch before (see gathering.py). Direct predictions of some microseconds run in the event loop's
+own thread, because handing a request to another thread and back costs more than they do; everything else runs in the
+main thread, so that ``/ping`` answers meanwhile.
 """
 
 from __future__ import annotations
 
 import asyncio
 import queue
+import time
 from collections import deque
 from typing import Callable, Deque, List, Optional
 
 from ..wire import Response
 from .batching import Answers, Job, Runner
+from .gathering import Gathering
 
 _MOST_REQUESTS = 256
 _MOST_BYTES = 1024 * 1024
 _QUICK_BYTES = 64 * 1024
+_ENOUGH_BYTES = 16 * 1024
+"""A request of so many rows saves nothing by sharing a batch: it does not wait for others."""
+_PAUSE = 0.00005
+"""Seconds between two looks at the sockets while a batch gathers; the loop's own timers are coarser."""
 
 Finish = Callable[[Job, Optional[Response]], None]
 
@@ -33,6 +40,7 @@ class Scheduler:
         self._handed: queue.SimpleQueue[Optional[List[Job]]] = queue.SimpleQueue()
         self._busy = False
         self._scheduled = False
+        self._gathering = Gathering()
 
     def use(self, runner: Runner) -> None:
         """From any thread, once: what answers the jobs."""
@@ -54,6 +62,8 @@ class Scheduler:
         if self._busy or runner is None:
             return
         is_quick = runner.is_quick
+        if runner.batches and not is_quick and self._gathers():
+            return
         jobs = self._take(_QUICK_BYTES if is_quick else _MOST_BYTES, runner.batches)
         if not jobs:
             return
@@ -65,6 +75,16 @@ class Scheduler:
             self._handed.put(jobs)
         elif self._waiting:
             self._schedule()
+
+    def _gathers(self) -> bool:
+        """Whether the next batch waits a moment longer; then it is looked at again."""
+        if not self._waiting or len(self._waiting[0].request.body) > _ENOUGH_BYTES:
+            return False
+        if not self._gathering.wants_more(time.monotonic(), len(self._waiting)):
+            return False
+        time.sleep(_PAUSE)
+        self._schedule()
+        return True
 
     def _take(self, most_bytes: int, together: bool) -> List[Job]:
         """The next jobs; a larger one, or one that has to be alone, is alone."""
@@ -87,8 +107,9 @@ class Scheduler:
         for job, response in answers:
             self._finish(job, response)
 
-    def _done(self) -> None:
+    def _done(self, took: float, answered: int) -> None:
         self._busy = False
+        self._gathering.ended(time.monotonic(), took, answered, len(self._waiting))
         if self._waiting:
             self._schedule()
 
@@ -103,5 +124,6 @@ class Scheduler:
             jobs = self._handed.get()
             if jobs is None:
                 return
+            begin = time.monotonic()
             self._runner.run(jobs, deliver)
-            self._loop.call_soon_threadsafe(self._done)
+            self._loop.call_soon_threadsafe(self._done, time.monotonic() - begin, len(jobs))

@@ -76,6 +76,28 @@ async def test_bodies_above_256_kib_have_a_process_of_their_own(house: House, as
     assert (await ask(post(SCORE, b"1" * 300 * KIB))).json() == "w1"  # it cannot be reached: the other one does it
 
 
+async def test_requests_of_many_rows_to_a_batching_version_use_two_processes(
+    house: House, ask: Ask, lanes: dict[str, Lane]
+) -> None:
+    await house.publish(2, house.target("w1", concurrency=4, queue=12, batches=True, large=True))
+    many = post(SCORE, b"1" * 20 * KIB)
+    for _ in range(3):
+        assert (await ask(many)).json() == "w1"  # one at a time needs one process
+    assert lanes["w1-large"].connections == 0
+    for each in lanes.values():
+        each.free.clear()
+    requests = [asyncio.create_task(ask(many)) for _ in range(2)]
+    await busy((lanes["w1"], 2), (lanes["w1-large"], 0))  # nobody waits for a process that is only starting
+    await pinged(lanes["w1-large"])
+    requests += [asyncio.create_task(ask(many)) for _ in range(4)]
+    await busy((lanes["w1"], 3), (lanes["w1-large"], 3))
+    requests += [asyncio.create_task(ask(post(SCORE))) for _ in range(4)]
+    await busy((lanes["w1"], 7), (lanes["w1-large"], 3))  # few rows batch
+    for each in lanes.values():
+        each.free.set()
+    assert {each.status for each in await asyncio.gather(*requests)} == {200}
+
+
 async def test_all_requests_of_a_batching_version_are_under_way_at_once(
     house: House, ask: Ask, lanes: dict[str, Lane]
 ) -> None:
