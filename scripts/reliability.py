@@ -20,21 +20,22 @@ KEPT = 2
 """Earlier runs that stay on the page."""
 HEAD = """# Figures of reliability
 
-Written by `make chaos`; not by hand. What each scenario does and what is promised stands in
-[what may die, and what you notice](explanation/reliability.md). Failed counts every request that was not answered 200;
-the longest gap is the longest time without any answer 200.
+Written by `make chaos`, and by `python scripts/reliability.py --set short` after `make test`; not by hand. What each
+scenario does and what is promised stands in [what may die, and what you notice](explanation/reliability.md). Failed
+counts every request that was not answered 200; the longest gap is the longest time without any answer 200.
 """
 
 
 def table(run: dict[str, Any]) -> str:
     """One run as a section."""
     size = "20,000 requests, 20 kills or moves" if run["set"] == "long" else "2,000 requests, 5 kills or moves"
+    command = "chaos" if run["set"] == "long" else "test"
     passed = sum(each["outcome"] == "passed" for each in run["scenarios"].values())
     software = f"Python {run['python']}, MLflow {run['mlflow']}, load average at the end {run['load']}"
     lines = [
         f"{RUNS}{run['date']}, the {run['set']} set ({size})",
         "",
-        f"{passed} of {len(run['scenarios'])} scenarios passed. {run['machine']}, {software}.",
+        f"By `make {command}`: {passed} of {len(run['scenarios'])} scenarios passed. {run['machine']}, {software}.",
         "",
         "| scenario | | requests | failed | p50 ms | p99 ms | longest gap s | besides |",
         "|---|---|---|---|---|---|---|---|",

@@ -48,6 +48,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Keep the figures for ``scripts/reliability.py``, which writes the page of a long run from them."""
     outcomes = session.config.stash.get(OUTCOMES, {})
     if outcomes:
+        # A run that was interrupted must not look like a whole one.
+        asked = {each.name: "not run" for each in session.items if each.path.is_relative_to(HERE)}
+        outcomes = asked | outcomes
         BUILD.mkdir(exist_ok=True)
         lines = session.config.stash.setdefault(FIGURES, {})
         figures.write(BUILD / f"reliability-{'long' if LONG else 'short'}.json", outcomes, lines, LONG)

@@ -60,7 +60,8 @@ def test_r3_one_of_two_replicas_loses_its_worker(world: World, note: Note) -> No
     world.steady("r3", 1)
     world.put("r3", "r3", "version", "1", replicas=2)
     world.tidy("r3", workers=2, replicas=2)
-    with world.load("/model/r3/1/invocations", rate=100) as load:
+    # The pause before a restart grows to 30 s with the number of deaths.
+    with world.load("/model/r3/1/invocations", rate=100, seconds=KILLS * 40) as load:
         for _ in range(KILLS):
             load.wait_for(len(load.shots) + 50)
             before = {each.pid for each in world.processes("worker", "r3")}

@@ -22,7 +22,7 @@ from jupyter_modelserve.errors import ModelServeError
 from jupyter_modelserve.launcher import private
 from tests.chaos import models
 from tests.support.instance import RunningInstance
-from tests.support.load import RATE, Load, Shot
+from tests.support.load import MOST, RATE, Load, Shot
 
 T = TypeVar("T")
 LONG = os.environ.get("CHAOS") == "long"
@@ -119,9 +119,10 @@ class World:
         """One scoring request."""
         return self.ask("POST", path, content=body.encode())
 
-    def load(self, path: str, rate: float = RATE, body: str = models.BODY) -> Load:
-        """Open-loop load on *path*; a context manager."""
-        return Load(self.instance.url, self.instance.token, path, body, rate=rate)
+    def load(self, path: str, rate: float = RATE, body: str = models.BODY, seconds: float = 0.0) -> Load:
+        """Open-loop load on *path*; a context manager. It ends by itself, but not within *seconds*."""
+        most = max(MOST, round(rate * seconds))
+        return Load(self.instance.url, self.instance.token, path, body, rate=rate, most=most)
 
     # ------------------------------------------------------------------------------------------------ breaking it
     def processes(self, role: str = "", endpoint: str = "") -> list[psutil.Process]:
@@ -131,7 +132,7 @@ class World:
         the load; a worker that no parent knows counts as well.
         """
         found = []
-        others = self._other_lanes() if role == "worker" else set()
+        others = self.other_lanes() if role == "worker" else set()
         for process in psutil.process_iter(["cmdline"]):
             arguments = process.info["cmdline"] or []
             if str(self.instance.home) not in " ".join(arguments) or _ended(process):
@@ -142,7 +143,7 @@ class World:
                 found.append(process)
         return found
 
-    def _other_lanes(self) -> set[int]:
+    def other_lanes(self) -> set[int]:
         """Pids of lanes other than the first, as the parents tell."""
         found = set()
         for file in self.instance.paths.replicas.glob("*/replica.json"):

@@ -9,7 +9,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ class RunningInstance:
     """Address, token and directories of a running instance."""
 
     url: str
-    token: str
+    token: str = field(repr=False)
     paths: Paths
 
     @property

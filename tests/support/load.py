@@ -18,6 +18,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 RATE = 200.0
+MOST = 40_000
 _IN_FLIGHT = 512
 
 
@@ -63,11 +64,11 @@ class Load:
     """
 
     url: str
-    token: str
+    token: str = field(repr=False)
     path: str
     body: str
     rate: float = RATE
-    most: int = 40_000
+    most: int = MOST
     patience: float = 60.0
     shots: list[Shot] = field(default_factory=list)
     sent: int = 0

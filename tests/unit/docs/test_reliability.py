@@ -19,7 +19,8 @@ LINES = [
 
 
 def run(path: Path, date: str, outcome: str = "passed") -> None:
-    figures.write(path, {"test_r1": outcome, "test_without_load": "passed"}, {"test_r1": LINES}, True)
+    outcomes = {"test_r1": outcome, "test_without_load": "passed", "test_interrupted": "not run"}
+    figures.write(path, outcomes, {"test_r1": LINES}, True)
     found = json.loads(path.read_text()) | {"date": date}
     path.write_text(json.dumps(found))
 
@@ -42,4 +43,5 @@ def test_a_run_becomes_the_first_section_and_few_earlier_ones_stay(
     ]
     assert "| `test_r1` | failed | 2,001 | 3 | 2.0 | 9.5 | 0.52 | back after 2.5 s |" in text
     assert "| `test_without_load` | passed |  |  |  |  |  |  |" in text
-    assert "1 of 2 scenarios passed" in text.split("2001-01-04")[0]
+    assert "| `test_interrupted` | not run |  |  |  |  |  |  |" in text
+    assert "By `make chaos`: 1 of 3 scenarios passed" in text.split("2001-01-04")[0]
