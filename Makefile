@@ -23,7 +23,7 @@ NODE := labextension/node_modules/.stamp
 PANEL := jupyter_modelserve/labextension/static/style.js
 TS := cd labextension && jlpm
 
-.PHONY: help demo lab test check chaos bench bench-peers docs lock format clean lint panel-test bootstrap
+.PHONY: help demo lab test check chaos bench bench-peers docs pictures lock format clean lint panel-test bootstrap
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -41,6 +41,7 @@ test: $(DEV) $(PANEL) lint panel-test ## everything; the last line is pytest's s
 	@$(BOOTSTRAP) curl
 	@$(BOOTSTRAP) browser
 	@$(BOOTSTRAP) docker
+	@$(BOOTSTRAP) deep
 	@$(VENV)/bin/python -m pytest
 
 chaos: $(DEV) ## kill and change everything under load, the long way (about half an hour), and write docs/reliability.md
@@ -54,8 +55,11 @@ bench-peers: $(DEV) ## the same beside MLServer, BentoML, LitServe and Ray Serve
 	@$(BOOTSTRAP) wrk
 	@$(VENV)/bin/python -m benchmarks peers
 
-docs: $(DEV) ## regenerate the reference tables in docs/reference
+docs: $(DEV) ## regenerate the reference tables in docs/reference; fails on a link that leads nowhere
 	@for script in scripts/docs*.py; do $(VENV)/bin/python $$script; done
+
+pictures: ## take the screenshots of the last make test over into docs
+	@$(VENV)/bin/python scripts/pictures.py
 
 lock: .tools/bin/uv ## resolve constraints.txt anew (make lock ARGS=--upgrade for newer versions)
 	@$(BOOTSTRAP) lock $(ARGS)

@@ -7,6 +7,7 @@
 #   bootstrap.sh browser        Chromium for the browser tests
 #   bootstrap.sh curl           curl for the end-to-end tests
 #   bootstrap.sh docker         a Docker engine (started when none answers) and a base image for its tests
+#   bootstrap.sh deep           build/deep: an environment with PyTorch (for the CPU) and transformers for two notebooks
 #   bootstrap.sh wrk            wrk, the load generator of the benchmarks
 #   bootstrap.sh peer NAME REQ  build/peers/NAME: an environment of its own for one server that we compare with
 set -euo pipefail
@@ -125,6 +126,22 @@ do_curl() {
 # The benchmarks have a generator of their own for where there is none.
 do_wrk() {
   command -v wrk >/dev/null 2>&1 || apt_install wrk || say "no wrk: the benchmarks use their own load generator, which costs more"
+}
+
+# In an environment of its own, so that nobody who does not run these notebooks has PyTorch. PyPI's wheels bring gigabytes
+# for GPUs on Linux; uv knows where builds for the CPU are. Sources that the user named are taken as they are.
+do_deep() {
+  local wanted=notebooks/deep-learning.txt backend=(--torch-backend cpu)
+  VENV=build/deep
+  [ "$VENV/.made" -nt "$wanted" ] && [ "$VENV/.made" -nt constraints.txt ] && [ "$VENV/.made" -nt pyproject.toml ] && return
+  export_pip_settings
+  [ -z "${UV_DEFAULT_INDEX:-}${UV_INDEX:-}${UV_FIND_LINKS:-}" ] || backend=()
+  if VENV=$VENV scripts/bootstrap.sh venv demo && install "${backend[@]}" -r "$wanted"; then
+    touch "$VENV/.made"
+    return
+  fi
+  [ "${CI:-}" != true ] || fail "the notebooks with PyTorch need it and it cannot be installed here"
+  say "no PyTorch: the tests of its notebooks will be skipped"
 }
 
 # Without our constraints: a peer brings the versions that it wants; at low priority, because somebody may be measuring.

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from jupyter_modelserve.widgets.form import ScoringForm
 from jupyter_modelserve.widgets.monitor import ServingMonitor
+from jupyter_modelserve.widgets.registry import RegistryBrowser
 
-__all__ = ["ScoringForm", "ServingMonitor"]
+__all__ = ["RegistryBrowser", "ScoringForm", "ServingMonitor"]

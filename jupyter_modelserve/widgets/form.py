@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections import deque
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs
 
 import ipywidgets
 
@@ -16,7 +14,7 @@ from jupyter_modelserve.client import session
 from jupyter_modelserve.client.display import escape, html_table
 from jupyter_modelserve.client.sync import Client
 from jupyter_modelserve.errors import InvalidParameter, ModelServeError
-from jupyter_modelserve.widgets import fields
+from jupyter_modelserve.widgets import fields, pages
 from jupyter_modelserve.widgets.style import STYLE, view
 
 _REMEMBERED = 10
@@ -54,8 +52,8 @@ class ScoringForm(ipywidgets.VBox):
         )
         self._send.on_click(self._score)
         parts = [self._choice, self._note, self._grid, self._send, self._answer, self._again, self._past]
-        super().__init__([ipywidgets.HTML(STYLE + view("<h2>Try a model</h2>")), *parts])
-        self._offer(endpoint or parse_qs(os.environ.get("QUERY_STRING", "")).get("endpoint", [""])[0])
+        super().__init__([ipywidgets.HTML(STYLE + view(pages.navigation(pages.FORM) + "<h2>Try a model</h2>")), *parts])
+        self._offer(endpoint or pages.asked("endpoint"))
         self._choice.observe(self._choose, names="value")
         self._again.observe(self._use_again, names="value")
         self._remember(None)

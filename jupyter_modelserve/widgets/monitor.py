@@ -13,7 +13,7 @@ from jupyter_modelserve.client.display import escape
 from jupyter_modelserve.client.sync import Client
 from jupyter_modelserve.errors import ModelServeError
 from jupyter_modelserve.types import Endpoint, VersionStatus
-from jupyter_modelserve.widgets import pictures
+from jupyter_modelserve.widgets import pages, pictures
 from jupyter_modelserve.widgets.counters import read
 from jupyter_modelserve.widgets.history import History
 from jupyter_modelserve.widgets.style import STYLE, view
@@ -37,7 +37,8 @@ class ServingMonitor(ipywidgets.VBox):
         self._head, self._charts, self._table, self._log = (ipywidgets.HTML() for _ in range(4))
         self._choice = ipywidgets.Dropdown(description="Log of")
         self._choice.observe(self._show_log, names="value")
-        super().__init__([ipywidgets.HTML(STYLE), self._head, self._charts, self._table, self._choice, self._log])
+        top = ipywidgets.HTML(STYLE + view(pages.navigation(pages.MONITOR)))
+        super().__init__([top, self._head, self._charts, self._table, self._choice, self._log])
         self.refresh()
         self._task = self._begin() if interval > 0 else None
 

@@ -9,6 +9,7 @@ from typing import Final
 from jupyter_modelserve.client.display import escape
 from jupyter_modelserve.errors import ModelServeError
 from jupyter_modelserve.types import Endpoint, ServiceState, VersionState, VersionStatus
+from jupyter_modelserve.widgets import pages
 from jupyter_modelserve.widgets.chart import Line, chart
 from jupyter_modelserve.widgets.counters import Count, Reading, total
 from jupyter_modelserve.widgets.history import History
@@ -96,7 +97,12 @@ def _of(version: VersionStatus, reading: Reading) -> Count:
 def _row(endpoint: Endpoint, version: VersionStatus, ever: Count, recent: Count) -> str:
     state = version.state.value + (f": {version.failure.cause}" if version.failure else "")
     mark = {VersionState.READY: "ok", VersionState.FAILED: "bad"}.get(version.state, "warn")
-    plain = [endpoint.spec.name, version.model, version.version]
+    name, model = endpoint.spec.name, version.model
+    shown = [
+        pages.link(pages.FORM, name, endpoint=name),
+        pages.link(pages.REGISTRY, model, model=model, version=version.version),
+        escape(version.version),
+    ]
     figures = [
         f"{ever.requests:.0f}",
         f"{recent.requests:.0f}",
@@ -106,7 +112,7 @@ def _row(endpoint: Endpoint, version: VersionStatus, ever: Count, recent: Count)
         f"{ever.failed:.0f}",
     ]
     return (
-        f"<tr>{_cells(plain)}"
+        f"<tr>{''.join(f'<td>{each}</td>' for each in shown)}"
         f'<td class="ms-{mark}">{escape(state)}</td>'
         f"{_cells([', '.join(version.labels)])}{_cells(figures)}</tr>"
     )

@@ -31,10 +31,25 @@ STYLE: Final = f"""<style>
 .ms-view pre {{ white-space: pre-wrap; overflow-wrap: anywhere; max-height: 260px; overflow-y: auto; color: inherit;
   background: var(--jp-layout-color2, #eee); padding: 8px; border-radius: 6px; font-size: 12px; }}
 .ms-view svg {{ display: block; }}
+.ms-view h3 {{ font-size: 16px; margin: 0 0 2px; font-weight: 600; overflow-wrap: anywhere; }}
+.ms-view a {{ color: var(--jp-content-link-color, {LINE}); }}
+.ms-view .ms-nav {{ display: flex; flex-wrap: wrap; gap: 4px 18px; padding-bottom: 6px; margin-bottom: 6px;
+  border-bottom: 1px solid var(--jp-border-color2, #ccc); }}
+.ms-view .ms-chip {{ display: inline-block; border: 1px solid var(--jp-border-color1, #bbb); border-radius: 10px;
+  padding: 0 8px; margin: 1px 4px 1px 0; font-size: 12px; }}
+.ms-view dl {{ display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 2px 14px; margin: 4px 0 8px; }}
+.ms-view dt {{ font-weight: 400; color: var(--jp-ui-font-color2, #666); }}
+.ms-view dd {{ margin: 0; overflow-wrap: anywhere; }}
+.widget-box.ms-browser {{ display: grid; grid-template-columns: 240px minmax(0, 1fr); gap: 18px; max-width: 1200px;
+  overflow: visible; }}
+.widget-box.ms-browser > .widget-box {{ min-width: 0; overflow: visible; }}
+.ms-browser select, .ms-browser input {{ width: 100%; }}
 .ms-view .ms-ok {{ color: {OK}; }} .ms-view .ms-warn {{ color: {WARN}; }} .ms-view .ms-bad {{ color: {BAD}; }}
 @media (max-width: 600px) {{
   .ms-view .ms-tiles {{ grid-template-columns: repeat(2, 1fr); }}
   .ms-view .ms-tile b {{ font-size: 18px; }}
+  .widget-box.ms-browser {{ grid-template-columns: minmax(0, 1fr); }}
+  .ms-browser select[size] {{ max-height: 120px; }}
   #rendered_cells > div, .jp-Notebook, body[data-base-url] main {{ padding: 8px !important; }}
   .jp-OutputPrompt, .jp-OutputArea-prompt {{ display: none !important; }}
 }}

@@ -17,6 +17,8 @@ import pytest
 
 import jupyter_modelserve as ms
 from jupyter_modelserve.client import session
+from jupyter_modelserve.client.sync import Client
+from jupyter_modelserve.widgets import RegistryBrowser
 from tests.notebooks.voila_server import DASHBOARDS, started_voila
 from tests.support.instance import RunningInstance
 
@@ -88,7 +90,7 @@ def picture(page: Any, name: str) -> None:
 
 def too_wide(page: Any) -> list[str]:
     """What reaches over the right edge, so that one would have to scroll to the side."""
-    boxes = ".ms-view, .ms-tile, figure, figure svg, .widget-text input, .widget-dropdown select, button"
+    boxes = ".ms-view, .ms-tile, figure, figure svg, .widget-text input, select, button, nav, dl"
     look = """boxes => [...document.querySelectorAll(boxes)]
         .filter(each => each.getBoundingClientRect().right > innerWidth)
         .map(each => each.tagName + " " + each.getAttribute("class") + " " + each.getBoundingClientRect().right)"""
@@ -154,6 +156,67 @@ def test_the_form_scores_and_remembers(voila: tuple[str, str], page: Any) -> Non
     page.set_viewport_size(PHONE)
     picture(page, f"form-{theme}-phone")
     assert too_wide(page) == []
+
+
+def test_the_registry_is_browsed(voila: tuple[str, str], instance: RunningInstance, page: Any) -> None:
+    url, theme = voila
+    page.goto(f"{url}registry_browser.ipynb?model=line&theme={theme}")
+    page.locator(".ms-main h3", has_text="line").wait_for()
+    page.get_by_placeholder("search").fill("iri")
+    page.locator(".ms-main h3", has_text="iris").wait_for()
+    opened = page.locator(".widget-tab-contents")
+    opened.get_by_role("cell", name="sepal length (cm)").wait_for()
+    with instance.client() as client:
+        client.set_alias("iris", f"Seen-{theme}", "1")
+    page.locator(".ms-main .ms-chip", has_text=f"Seen-{theme}").first.wait_for()  # by itself
+    page.get_by_role("tab", name="Lineage").click()
+    page.locator(".ms-main svg text", has_text=f"Seen-{theme}").first.wait_for()
+    opened.get_by_text("As a table").wait_for()
+    picture(page, f"lineage-{theme}")
+    for tab, text in (("Who may", "EXECUTE"), ("History", f"Seen-{theme}")):
+        page.get_by_role("tab", name=tab).click()
+        opened.get_by_role("cell", name=text).first.wait_for()
+    page.get_by_role("tab", name="Version").click()
+    opened.get_by_role("cell", name="sepal length (cm)").wait_for()
+    picture(page, f"registry-{theme}")
+    page.set_viewport_size(PHONE)
+    picture(page, f"registry-{theme}-phone")
+    assert too_wide(page) == []
+    page.locator(".ms-main a", has_text="iris").first.click()
+    page.locator(".ms-field input").nth(3).wait_for()
+    assert page.get_by_label("Endpoint").input_value() == "iris"
+    assert page.locator("nav a", has_text="Registry").count() == 1
+    assert f"theme={theme}" in page.url
+
+
+def test_a_viewer_browses_with_their_own_rights(instance: RunningInstance, served: None) -> None:
+    with instance.client() as admin:
+        admin.create_principal("viewer")
+        secret, _ = admin.create_token(principal="viewer")
+        admin.grant("FUNCTION", "iris", "viewer", "EXECUTE")
+    with Client.discover(url=instance.url, token=secret) as client:
+        browser = RegistryBrowser(interval=0, client=client)
+        shown = texts(browser)
+        assert any("what viewer may see" in each for each in shown)
+        assert any("<h3>iris</h3>" in each for each in shown)
+        assert not any("<h3>line</h3>" in each or ">line<" in each for each in shown)
+        tabs = next(each for each in parts(browser) if type(each).__name__ == "Tab")
+        tabs.selected_index = tabs.titles.index("Who may")
+        assert any("Your own rights only" in each and "EXECUTE" in each for each in texts(browser))
+        browser.close()
+
+
+def parts(widget: Any) -> Iterator[Any]:
+    """A widget and all inside it."""
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from parts(child)
+
+
+def texts(widget: Any) -> list[str]:
+    """The HTML that a widget shows, and the choices that it offers."""
+    found = [each.value for each in parts(widget) if type(each).__name__ == "HTML"]
+    return found + [f">{option}<" for each in parts(widget) for option in getattr(each, "options", ())]
 
 
 def test_a_model_without_a_table_gets_a_body(voila: tuple[str, str], page: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import papermill
 import pytest
 from papermill.exceptions import PapermillExecutionError
 
-from scripts import demo
+from scripts import demo, docs_links
 from tests.support.instance import RunningInstance
 
 nbformat: Any = import_module("nbformat")
@@ -58,6 +59,28 @@ def test_the_quickstart(instance: RunningInstance, kernel: str, folder: Path, tm
     with instance.client() as client:
         client.delete_endpoint("quickstart")
         client.wait_gone("quickstart")
+
+
+TUTORIAL = demo.ROOT / "docs" / "tutorial" / "quickstart.md"
+
+
+def test_the_tutorial_as_it_is_written(instance: RunningInstance, kernel: str, folder: Path, tmp_path: Path) -> None:
+    """Every block of the page is a cell; the second to last section stops what it has served."""
+    blocks = docs_links.FENCE.findall(TUTORIAL.read_text(encoding="utf-8"))
+    notebook = nbformat.v4.new_notebook()
+    notebook.cells = [nbformat.v4.new_code_cell(block.strip()) for _, block in blocks]
+    nbformat.write(notebook, str(tmp_path / "in.ipynb"))
+    done = execute(tmp_path / "in.ipynb", tmp_path / "out.ipynb", kernel, folder)
+    (version,) = demo.outputs(done, "version")
+    assert (version["name"], version["aliases"]) == ("iris", ["Champion"])
+    (served,) = demo.outputs(done, "endpoint")
+    assert served["endpoint"]["status"]["versions"][0]["verdict"] == "passed"
+    asked = [cell for cell in done.cells if "%score" in cell.source]
+    assert len(asked) == 2
+    assert all("0" in json.dumps(cell.outputs[0]["data"]["text/plain"]) for cell in asked)
+    assert "%stop iris" in done.cells[-1].source
+    with instance.client() as client:
+        client.wait_gone("iris")
 
 
 @pytest.mark.parametrize(

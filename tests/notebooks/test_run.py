@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from jupyter_modelserve.traced import NodeType, NotebookRunState
 from tests.support.instance import RunningInstance
 
 nbformat: Any = import_module("nbformat")
@@ -21,13 +22,15 @@ PARAMETERS = 'name = "stamped"  # str: the model\nfail = False\nrows: int = 3\n'
 TRAIN = """\
 import mlflow
 import numpy as np
+import pandas as pd
 from sklearn.linear_model import LinearRegression
 import jupyter_modelserve as ms
 
 %load_ext jupyter_modelserve
 client = ms.connect(track=True)
 model = LinearRegression().fit([[float(each)] for each in range(rows)], list(range(rows)))
-made = ms.register(model, name, input_example=np.array([[1.0]]), tags={"mine": "kept"})
+data = ms.table(pd.DataFrame({"x": range(rows)}), name="training rows")
+made = ms.register(model, name, input_example=np.array([[1.0]]), tags={"mine": "kept"}, dataset=data)
 with mlflow.start_run(run_name="own") as own:
     pass
 """
@@ -73,8 +76,35 @@ def test_a_run_stamps_what_it_makes_and_leaves_the_notebook_alone(
         tags = client.model("stamped").versions[0].tags
     assert tags == {**expected, "mine": "kept"}
     for run_id in (result["run"], result["own"]):
-        assert expected.items() <= tags_of(instance, run_id).items()
+        tags = tags_of(instance, run_id)
+        assert expected.items() <= tags.items()
+        assert tags["modelserve.notebook.cell"] == "3"  # the second cell runs after papermill's own
     assert instance.token not in Path(found["output"]).read_text(encoding="utf-8")
+    traced(instance, source, found)
+
+
+def traced(instance: RunningInstance, source: Path, found: dict[str, Any]) -> None:
+    """The run is told to the instance, and is part of the lineage of what it made."""
+    with instance.client() as client:
+        told = client.notebook_runs()[0]
+        graph = client.lineage("stamped", "1")
+    assert (told.id, told.state, told.notebook, told.output) == (
+        found["run"], NotebookRunState.SUCCEEDED, str(source), found["output"],
+    )  # fmt: skip
+    assert told.records == found["records"]
+    names = {each.id: each.name for each in graph.nodes}
+    edges = {(names[each.source], each.relation.value, names[each.target]) for each in graph.edges}
+    execution = found["run"]
+    assert {
+        ("nightly.ipynb", "ran", execution),
+        (execution, "wrote", Path(found["output"]).name),
+        (execution, "tracked", "nightly"),
+        ("training rows", "read", "nightly"),
+        ("nightly", "logged", "stamped"),
+        ("stamped", "registered", "stamped 1"),
+    } <= edges
+    data = next(each for each in graph.nodes if each.type is NodeType.DATASET)
+    assert (data.facts["rows"], len(data.facts["content_sha256"])) == (5, 64)
 
 
 def tags_of(instance: RunningInstance, run_id: str) -> dict[str, str]:
@@ -85,7 +115,7 @@ def tags_of(instance: RunningInstance, run_id: str) -> dict[str, str]:
     return {each["key"]: each["value"] for each in answer.json()["run"]["data"]["tags"]}
 
 
-def test_a_failing_cell_is_named(kernel: str, tmp_path: Path) -> None:
+def test_a_failing_cell_is_named(instance: RunningInstance, kernel: str, tmp_path: Path) -> None:
     source = written(tmp_path / "bad.ipynb", PARAMETERS, CHECK, "1 + 1", heading="Compare with the champion")
     done = run(kernel, tmp_path, str(source), "-p", "fail", "true", "-o", "out.ipynb")
     assert done.returncode == 1
@@ -95,6 +125,11 @@ def test_a_failing_cell_is_named(kernel: str, tmp_path: Path) -> None:
     )
     assert "Traceback" not in done.stderr
     assert (tmp_path / "out.ipynb").is_file()
+    with instance.client() as client:
+        told = client.notebook_runs()[0]
+    assert (told.output, told.state) == (str(tmp_path / "out.ipynb"), NotebookRunState.FAILED)
+    assert told.failed is not None
+    assert (told.failed["cell"], told.failed["error"]) == ("cell-1", "AssertionError")
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,15 @@ __all__ = ["folder"]
 
 nbformat: Any = import_module("nbformat")
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
-WORKFLOWS = ("train_and_register", "promote", "retrain", "batch_predict", "load_test")
+WORKFLOWS = (
+    "train_and_register",
+    "train_pytorch",
+    "train_transformers",
+    "promote",
+    "retrain",
+    "batch_predict",
+    "load_test",
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
@@ -57,6 +65,38 @@ def test_every_flavour_answers_in_every_format_as_it_does_here(run: Runner, boos
     assert len(found["formats"]) == 9
     assert found["agrees"] == dict.fromkeys(found["flavors"], 9)
     assert min(found["signatures"].values()) >= 14  # thirteen inputs and an output
+
+
+@pytest.mark.req("REQ-033", "REQ-113", "REQ-198")
+def test_a_network_of_pytorch_answers_as_it_does_here(
+    instance: RunningInstance, deep_kernel: str, folder: Path, tmp_path: Path
+) -> None:
+    found = Runner(deep_kernel, folder, tmp_path)("train_pytorch")
+    assert found["flavor"] == "pytorch"
+    assert found["accuracy"] > 0.9
+    assert found["served_accuracy"] == found["accuracy"]
+    assert found["formats"] == ["inputs", "instances"]
+    assert found["refused"] == "axis 2 of the input has 4 values, the model expects 8"
+    assert any(each.startswith("torch==") for each in found["requirements"])
+    with instance.client() as client:
+        files = {each["path"] for each in client.detail("digits", found["version"])["files"]}
+        assert client.endpoints() == []
+    assert "data/model.pt2" in files  # a graph, which holds no class of the notebook
+
+
+@pytest.mark.req("REQ-113", "REQ-198")
+def test_a_transformer_answers_as_it_does_here(
+    instance: RunningInstance, deep_kernel: str, folder: Path, tmp_path: Path
+) -> None:
+    found = Runner(deep_kernel, folder, tmp_path)("train_transformers")
+    assert found["flavor"] == "transformers"
+    assert found["accuracy"] > 0.9
+    assert found["labels"] == ["complaint", "praise"]
+    assert found["same"] == found["rows"] > 100
+    assert len(found["formats"]) == 4
+    assert not any(each.startswith("torchvision") for each in found["requirements"])
+    with instance.client() as client:
+        assert client.endpoints() == []
 
 
 @pytest.mark.req("REQ-104", "REQ-106", "REQ-198")

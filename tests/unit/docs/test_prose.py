@@ -15,41 +15,19 @@ from jupyter_modelserve.cli.parser import build
 from jupyter_modelserve.magics.arguments import parse_argstring
 from jupyter_modelserve.magics.core import ModelServeMagics
 from jupyter_modelserve.settings import Settings
-from scripts import docs
+from scripts import docs, docs_links
+from scripts.docs_links import FENCE
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
-FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-LINK = re.compile(r"\]\(([^)\s]+)\)")
 EVERY = pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
-
-
-def prose(path: Path) -> str:
-    return FENCE.sub("", path.read_text(encoding="utf-8"))
-
-
-def anchors(path: Path) -> set[str]:
-    titles = re.findall(r"^#+ (.+)$", prose(path), re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
-
-
-@EVERY
-def test_links_lead_somewhere(path: Path) -> None:
-    for link in LINK.findall(prose(path)):
-        if re.match(r"https?:", link):
-            continue
-        file, _, anchor = link.partition("#")
-        target = (path.parent / file).resolve() if file else path
-        assert target.is_relative_to(ROOT), link
-        assert target.exists(), link
-        assert not anchor or anchor in anchors(target), link
 
 
 def test_every_page_can_be_found_from_the_index() -> None:
     index = ROOT / "docs" / "index.md"
-    linked = {(index.parent / link.partition("#")[0]).resolve() for link in LINK.findall(prose(index))}
-    pages = {path for path in (ROOT / "docs").rglob("*.md") if path != index}
-    assert pages - linked == set()
+    linked = {(index.parent / link.partition("#")[0]).resolve() for link in docs_links.links(index)}
+    wanted = [*(ROOT / "docs").rglob("*.md"), *(ROOT / "notebooks").glob("*.ipynb")]
+    assert {path for path in wanted if path != index} - linked == set()
 
 
 @EVERY
