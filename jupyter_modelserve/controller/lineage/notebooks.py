@@ -1,0 +1,86 @@
+"""Which notebook made something, from the tags that the user's side leaves (``authoring/stamp``)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from jupyter_modelserve.controller.lineage import ids
+from jupyter_modelserve.controller.store import lineage as store
+from jupyter_modelserve.controller.store.lineage import Node
+from jupyter_modelserve.traced import NodeType, NotebookRun, Relation
+
+PREFIX: Final = "modelserve.notebook."
+
+
+def of_run(connection: Connection, run: str, tags: Mapping[str, str]) -> None:
+    """Link a run with its notebook: by the execution that it belongs to, or directly when somebody worked in it."""
+    told = _told(tags)
+    if "run" in told:
+        store.link(connection, _execution(connection, told), Relation.TRACKED, run, _cell(told))
+    elif "path" in told:
+        store.link(connection, notebook(connection, told["path"]), Relation.RAN, run, _cell(told))
+
+
+def of_version(connection: Connection, version: str, tags: Mapping[str, str]) -> None:
+    """Link a version that no stamped run stands behind with the execution or notebook that registered it."""
+    told = _told(tags)
+    if "run" in told:
+        store.link(connection, _execution(connection, told), Relation.REGISTERED, version, _cell(told))
+    elif "path" in told:
+        store.link(connection, notebook(connection, told["path"]), Relation.REGISTERED, version, _cell(told))
+
+
+def stamped(tags: Mapping[str, str]) -> bool:
+    """Whether tags name a notebook."""
+    return bool(_told(tags))
+
+
+def _told(tags: Mapping[str, str]) -> dict[str, str]:
+    return {key.removeprefix(PREFIX): value for key, value in tags.items() if key.startswith(PREFIX) and value}
+
+
+def _cell(told: Mapping[str, str]) -> dict[str, str]:
+    return {name: told[name] for name in ("cell", "cell_id") if name in told}
+
+
+def notebook(connection: Connection, path: str) -> str:
+    """The node of a notebook."""
+    facts = {"path": path}
+    return store.known(connection, Node(ids.notebook(path), NodeType.NOTEBOOK, PurePath(path).name or path, "", facts))
+
+
+def _execution(connection: Connection, told: Mapping[str, str]) -> str:
+    facts: dict[str, Any] = {"run": told["run"], "parameters": _json(told.get("parameters", "{}"))}
+    node = Node(ids.execution(told["run"]), NodeType.EXECUTION, told["run"], "", facts)
+    return _linked(connection, store.known(connection, node), told.get("path", ""), told.get("output", ""))
+
+
+def reported(connection: Connection, run: NotebookRun) -> None:
+    """What ``jupyter modelserve run`` says of a run: state and failed cell belong to its node."""
+    facts: dict[str, Any] = {"run": run.id, "parameters": run.parameters, "state": run.state.value}
+    facts |= {"started_at": run.started_at, "ended_at": run.ended_at}
+    if run.failed:
+        facts["failed"] = run.failed
+    node = Node(ids.execution(run.id), NodeType.EXECUTION, run.id, "", facts)
+    _linked(connection, store.put(connection, node), run.notebook, run.output)
+
+
+def _linked(connection: Connection, execution: str, path: str, output: str) -> str:
+    if path:
+        store.link(connection, notebook(connection, path), Relation.RAN, execution)
+    if output:
+        node = Node(ids.output(output), NodeType.OUTPUT, PurePath(output).name, "", {"path": output})
+        store.link(connection, execution, Relation.WROTE, store.known(connection, node))
+    return execution
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

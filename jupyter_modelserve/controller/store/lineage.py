@@ -1,0 +1,138 @@
+"""Nodes and edges of lineage as rows: written idempotently, never deleted, so that what was is still known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import Connection, case, or_, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from jupyter_modelserve.controller.store.database import now_ms
+from jupyter_modelserve.controller.store.tables import lineage_edges as edges
+from jupyter_modelserve.controller.store.tables import lineage_nodes as nodes
+from jupyter_modelserve.traced import LineageEdge, NodeType, Relation
+
+_AT_ONCE: Final = 400
+"""Ids in one question: SQLite takes a bounded number of values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A row. ``model``: whose rights decide who may see it; empty for what the workspace shares."""
+
+    id: str
+    type: NodeType
+    name: str
+    model: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def put(connection: Connection, node: Node) -> str:
+    """Write a node with what is known of it now; returns its id."""
+    values = {"name": node.name, "model": node.model, "facts": json.dumps(node.facts, ensure_ascii=False)}
+    statement = insert(nodes).values(id=node.id, type=node.type.value, at=now_ms(), **values)
+    connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
+    return node.id
+
+
+def known(connection: Connection, node: Node) -> str:
+    """Write a node only when nobody knows it yet; returns its id."""
+    facts = json.dumps(node.facts, ensure_ascii=False)
+    values = {"id": node.id, "type": node.type.value, "name": node.name, "model": node.model, "facts": facts}
+    connection.execute(insert(nodes).values(**values, at=now_ms()).on_conflict_do_nothing())
+    return node.id
+
+
+def link(
+    connection: Connection, source: str, relation: Relation, target: str, facts: dict[str, Any] | None = None
+) -> None:
+    """Write an edge; one that had ended holds again from now on."""
+    text = json.dumps(facts or {}, ensure_ascii=False)
+    statement = insert(edges).values(
+        source=source, target=target, relation=relation.value, at=now_ms(), ended_at=0, facts=text
+    )
+    again = case((edges.c.ended_at > 0, statement.excluded.at), else_=edges.c.at)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["source", "target", "relation"], set_={"at": again, "ended_at": 0, "facts": text}
+        )
+    )
+
+
+def end(
+    connection: Connection,
+    relation: Relation,
+    *,
+    source: str = "",
+    target: str = "",
+    keep: Iterable[str] = (),
+) -> None:
+    """End the edges from *source*, or to *target*, whose other end is not among *keep*."""
+    mine, other = (edges.c.source, edges.c.target) if source else (edges.c.target, edges.c.source)
+    statement = update(edges).where(mine == (source or target), edges.c.relation == relation.value)
+    statement = statement.where(edges.c.ended_at == 0, other.not_in(list(keep)))
+    connection.execute(statement.values(ended_at=now_ms()))
+
+
+def of_model(connection: Connection, model: str) -> tuple[Node, ...]:
+    """Nodes that belong to a model of that name."""
+    return tuple(_node(row) for row in connection.execute(select(nodes).where(nodes.c.model == model)))
+
+
+def move(connection: Connection, node: Node, identity: str, name: str, model: str, **facts: Any) -> None:
+    """Call a node otherwise, with all its edges."""
+    text = json.dumps({**node.facts, **facts}, ensure_ascii=False)
+    change = update(nodes).where(nodes.c.id == node.id)
+    connection.execute(change.values(id=identity, name=name, model=model, facts=text))
+    for column in (edges.c.source, edges.c.target):
+        connection.execute(update(edges).where(column == node.id).values({column.name: identity}))
+
+
+def find(connection: Connection, ids: Iterable[str]) -> dict[str, Node]:
+    """Nodes by id; unknown ids are left out."""
+    found: dict[str, Node] = {}
+    for some in _portions(ids):
+        for row in connection.execute(select(nodes).where(nodes.c.id.in_(some))):
+            found[row.id] = _node(row)
+    return found
+
+
+def touching(
+    connection: Connection,
+    ids: Iterable[str],
+    *,
+    upstream: bool,
+    history: bool = False,
+    relations: Iterable[Relation] = (),
+) -> tuple[LineageEdge, ...]:
+    """Edges into these nodes (*upstream*) or out of them, oldest first; *history*: also those that ended."""
+    found: list[LineageEdge] = []
+    wanted = [each.value for each in relations]
+    for some in _portions(ids):
+        query = select(edges).where((edges.c.target if upstream else edges.c.source).in_(some))
+        if not history:
+            query = query.where(edges.c.ended_at == 0)
+        if wanted:
+            query = query.where(edges.c.relation.in_(wanted))
+        for row in connection.execute(query.order_by(edges.c.at, edges.c.source, edges.c.target)):
+            facts = json.loads(row.facts)
+            found.append(LineageEdge(row.source, row.target, Relation(row.relation), row.at, row.ended_at, facts))
+    return tuple(found)
+
+
+def has_edges(connection: Connection, identity: str) -> bool:
+    """Whether anything is linked with a node."""
+    query = select(edges.c.at).where(or_(edges.c.source == identity, edges.c.target == identity)).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def _node(row: Any) -> Node:
+    return Node(row.id, NodeType(row.type), row.name, row.model, json.loads(row.facts))
+
+
+def _portions(ids: Iterable[str]) -> Iterable[list[str]]:
+    everything = list(dict.fromkeys(ids))
+    return (everything[start : start + _AT_ONCE] for start in range(0, len(everything), _AT_ONCE))
