@@ -120,7 +120,23 @@ def effective(selection: Selection, observed: Observed) -> Selection:
             kept = observed.routed.reasons.get(label)
             reason = kept if refused and kept is not None else _why(best, observed)
             selection = replace(selection, reasons={**selection.reasons, label: reason})
-    return selection
+    return _with_sleepers(selection, observed)
+
+
+def _with_sleepers(selection: Selection, observed: Observed) -> Selection:
+    """Also run what is scaled to zero and still answers for a name: whoever asks before its successor is ready must
+    find somebody who can be woken (REQ-135).
+    """
+
+    def stays(wanted: tuple[Key, ...], was: Key | None) -> bool:
+        if was not in observed.dormant or was not in selection.known or not wanted:
+            return False
+        return was != wanted[0] and wanted[0] in selection.keys and not observed.complete(wanted[0])
+
+    routed = observed.routed
+    found = [was for label, was in routed.labels.items() if stays(selection.labels.get(label, ()), was)]
+    found += [was for name, was in routed.entities.items() if stays(selection.entities.get(name, ()), was)]
+    return replace(selection, keys=tuple(dict.fromkeys((*selection.keys, *found)))) if found else selection
 
 
 def _rolled_back(selection: Selection, entity: str, label: Label, best: Key, before: Key) -> Selection:
@@ -156,7 +172,7 @@ def choose(selection: Selection, observed: Observed) -> Routed:
     workers = {
         key: answering
         for key in dict.fromkeys((*selection.keys, *sorted(standing_in)))
-        if (answering := _answering(key, observed))
+        if (answering := _answering(key, observed)) or _can_wake(key, observed)
     }
     previous = _previous(selection, before, labels)
     return Routed(workers, labels, entities, previous, selection.refused, selection.reasons)
@@ -181,13 +197,23 @@ def _pick(wanted: tuple[Key, ...], before: Key | None, selection: Selection, obs
     best = wanted[0]
     if best not in selection.keys or observed.complete(best):
         return best
-    if before is not None and before != best and _answering(before, observed):
+    if before is not None and before != best and _able(before, observed):
         return before
-    if _answering(best, observed):
+    if _able(best, observed):
         return best
     if _failed(best, observed):
-        return next((key for key in wanted if _answering(key, observed)), best)
+        return next((key for key in wanted if _able(key, observed)), best)
     return best
+
+
+def _able(key: Key, observed: Observed) -> bool:
+    """Whether requests for *key* are answered, at once or after a moment."""
+    return bool(_answering(key, observed)) or _can_wake(key, observed)
+
+
+def _can_wake(key: Key, observed: Observed) -> bool:
+    """Whether *key* is at zero or on its way back: it is routed without a worker, and the gateway holds requests."""
+    return key in observed.dormant and not _failed(key, observed)
 
 
 def _answering(key: Key, observed: Observed) -> tuple[str, ...]:
@@ -269,7 +295,7 @@ def _remove(desired: Desired, selection: Selection, observed: Observed) -> list[
     actions: list[Action] = [
         UnloadVersion(each.name, each.replica) for each in leaving if each.state is not VersionState.UNLOADING
     ]
-    needed = {each.replica for each in observed.workers.values()}
+    needed = {each.replica for each in observed.workers.values()} | observed.kept
     for key in selection.keys:
         prepared = observed.preparations.get(key)
         needed |= set(prepared.replicas) if isinstance(prepared, Prepared) else set()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -25,18 +27,24 @@ class PlannerMachine(RuleBasedStateMachine):
         self.kind = SelectorKind.ACTIVE
         self.deleting = False
         self.served_before: bool = False
+        self.fields: dict[str, Any] = {}
 
     def want(self) -> Desired:
         aliases = {"Champion": str(self.alias)} if self.alias in self.stages else {}
         found = model(*(version(number, stage) for number, stage in self.stages.items()), aliases=aliases)
         value = {SelectorKind.ALIAS: "Champion", SelectorKind.STAGE: "Production"}.get(self.kind)
-        return desired(found, entity(self.kind, value), deleting=self.deleting)
+        return desired(found, entity(self.kind, value, **self.fields), deleting=self.deleting)
 
     @initialize(
-        kind=st.sampled_from([SelectorKind.ACTIVE, SelectorKind.ALIAS, SelectorKind.STAGE]), count=st.integers(1, 3)
+        kind=st.sampled_from([SelectorKind.ACTIVE, SelectorKind.ALIAS, SelectorKind.STAGE]),
+        count=st.integers(1, 3),
+        scales=st.sampled_from([None, True, False, True]),
     )
-    def begin(self, kind: SelectorKind, count: int) -> None:
+    def begin(self, kind: SelectorKind, count: int, scales: bool | None) -> None:
         self.kind = kind
+        if scales is not None:
+            self.fields = {"min_replicas": 1, "max_replicas": count, "scale_to_zero": scales}
+            self.world.follow_load()
         self.world.count = count
         self.stages = {1: "Production"}
         self.alias = 1
@@ -58,9 +66,11 @@ class PlannerMachine(RuleBasedStateMachine):
 
     @rule()
     def reconcile(self) -> None:
-        workers = self.world.workers.values()
-        ready = {(each.model, each.version) for each in workers if each.state is VersionState.READY}
         before = self.world.routed
+        routed = {each for group in before.workers.values() for each in group}
+        # A replica that leaves because the load is less is ready for some moments more, and counts no longer.
+        workers = [each for each in self.world.workers.values() if each.id in routed or not self.world.scales]
+        ready = {(each.model, each.version) for each in workers if each.state is VersionState.READY}
         self.world.step(self.want())
         after = self.world.routed
         selection = select(self.want())
@@ -68,6 +78,9 @@ class PlannerMachine(RuleBasedStateMachine):
             was = before.labels.get(label)
             if was in ready and was in before.workers and wanted[0] in selection.keys:
                 assert after.labels[label] in after.workers, "a name that could be answered still can be"
+            resting = was is not None and was in before.workers and not before.workers[was]
+            if resting and was in selection.known and was not in self.world.broken and wanted[0] in selection.keys:
+                assert after.labels[label] in after.workers, "whoever asks for what is at zero is still held"
         if not self.world.known:
             assert after == before, "unknown is not gone"
 
@@ -81,6 +94,27 @@ class PlannerMachine(RuleBasedStateMachine):
     def everything_settles(self) -> None:
         if self.world.known and not self.deleting:
             self.world.settle(self.want(), steps=60)
+
+    @precondition(lambda self: self.world.scales)
+    @rule(minutes=st.sampled_from([1, 6, 31]), load=st.sampled_from([0.0, 0.0, 3.0, 9.0]))
+    def people_ask(self, minutes: int, load: float) -> None:
+        self.world.minutes(minutes, load)
+        self.reconcile()
+
+    @precondition(lambda self: self.world.scales)
+    @rule()
+    def nobody_asks_for_long(self) -> None:
+        for _ in range(2):
+            self.everything_settles()
+            self.world.minutes(40)
+
+    @precondition(lambda self: self.world.scales)
+    @rule(data=st.data(), requests=st.integers(1, 100))
+    def requests_wait(self, data: st.DataObject, requests: int) -> None:
+        resting = sorted(key for key, group in self.world.routed.workers.items() if not group)
+        if resting:
+            self.world.hold(data.draw(st.sampled_from(resting)), requests)
+            self.reconcile()
 
     @rule()
     def gateway_acknowledges(self) -> None:
@@ -107,6 +141,8 @@ class PlannerMachine(RuleBasedStateMachine):
     def controller_restarts(self) -> None:
         self.world.preparations.clear()
         self.world.preparing.clear()
+        if self.world.scales:
+            self.world.follow_load()
 
     @invariant()
     def one_worker_per_version_and_replica(self) -> None:
@@ -120,6 +156,11 @@ class PlannerMachine(RuleBasedStateMachine):
         selected = set(select(self.want()).keys)
         able = selected - self.world.broken
         assert able <= set(self.world.routed.workers)
+        for key in sorted(able):
+            if not self.world.routed.workers[key]:
+                self.world.hold(key, 1)
+                self.world.settle(self.want(), steps=60)
+                assert self.world.routed.workers[key], "who waits is answered in the end"
         self.deleting = True
         for _ in range(12):
             self.world.step(self.want())
