@@ -6,24 +6,21 @@ import argparse
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from jupyter_modelserve.launcher.spawning import log_file, tail
 from jupyter_modelserve.settings import Paths
 
-if TYPE_CHECKING:
-    from jupyter_modelserve.client.sync import Client
-
 DAEMONS: Final = ("gateway", "controller", "mlflow")
 _FILE_PAUSE_S: Final = 0.25
 _ENDPOINT_PAUSE_S: Final = 1.0
-_ENDPOINT_WINDOW: Final = 1000
+_ENDPOINT_WINDOW: Final = 10_000
 
 
 def logs(arguments: argparse.Namespace) -> int:
     """Print the last lines; with ``--follow`` go on until interrupted."""
     if arguments.name and arguments.name not in DAEMONS:
-        return _endpoint(arguments.name, arguments.lines, arguments.follow)
+        return _endpoint(arguments)
     names = [arguments.name] if arguments.name else list(DAEMONS)
     files = {name: log_file(Paths.default(), name) for name in names}
     ends = {name: _size(path) for name, path in files.items()}
@@ -59,34 +56,24 @@ def _news(name: str, path: Path, seen: int, *, many: bool) -> int:
     return seen + len(complete)
 
 
-def _endpoint(name: str, lines: int, follow: bool) -> int:
+def _endpoint(arguments: argparse.Namespace) -> int:
+    """All versions and replicas in one, by time (REQ-197); each line says whose it is where there are several."""
     from jupyter_modelserve.cli.connection import connect
 
+    wanted = {"model": arguments.model, "version": arguments.version, "replica": arguments.replica}
     with connect() as client:
-        seen = _windows(client, name, max(lines, _ENDPOINT_WINDOW) if follow else max(lines, 1))
-        for label, window in seen.items():
-            _show(label, window[-lines:] if lines else [], many=len(seen) > 1)
-        while follow:
+        found = client.merged_logs(arguments.name, **wanted, tail=max(arguments.lines, 1))
+        if arguments.lines:
+            _print(found.logs)
+        after = found.next
+        while arguments.follow:
             time.sleep(_ENDPOINT_PAUSE_S)
-            now = _windows(client, name, _ENDPOINT_WINDOW)
-            for label, window in now.items():
-                _show(label, unseen(seen.get(label, []), window), many=len(now) > 1)
-            seen = now
+            found = client.merged_logs(arguments.name, **wanted, tail=_ENDPOINT_WINDOW, after=after)
+            after = found.next
+            _print(found.logs)
     return 0
 
 
-def _windows(client: Client, name: str, lines: int) -> dict[str, list[str]]:
-    """The last lines of each version of the endpoint, by ``model/version``."""
-    versions = client.endpoint(name).status.versions
-    return {
-        f"{each.model}/{each.version}": client.logs(name, each.model, each.version, lines).splitlines()
-        for each in versions
-    }
-
-
-def unseen(before: Sequence[str], now: Sequence[str]) -> list[str]:
-    """The lines of *now* behind the longest end of *before* with which it begins: two windows on one growing log."""
-    for length in range(min(len(before), len(now)), 0, -1):
-        if list(before[-length:]) == list(now[:length]):
-            return list(now[length:])
-    return list(now)
+def _print(text: str) -> None:
+    if text:
+        print(text, end="", flush=True)

@@ -1,22 +1,35 @@
 """The log of one version: what its worker prints, bounded and rotated, with a tail to show.
 
-The parent pumps it, because a worker that wrote to a file itself could fill the disk and would not rotate.
+The parent pumps it, because a worker that wrote to a file itself could fill the disk and would not rotate. Each line
+begins with when it came, to the microsecond and never the same twice, so that the logs of replicas can be put together.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from typing import List
+import re
+import time
+from typing import List, Optional
+
+from .hiding import Hider
 
 _KEPT = 3
 _TAIL_BYTES = 1024 * 1024
+_LINE = re.compile(rb"[^\n]*\n|[^\n]+")
+_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z ")
 
 
 class RotatingLog:
-    """Appends to *path*; at *limit* bytes the file becomes ``.1``, and three old ones are kept (0600)."""
+    """Appends to *path*; at *limit* bytes the file becomes ``.1``, and three old ones are kept (0600).
 
-    def __init__(self, path: str, limit: int) -> None:
+    What *hider* hides never reaches the file.
+    """
+
+    def __init__(self, path: str, limit: int, hider: Optional[Hider] = None) -> None:
+        self.hider = hider or Hider(())
+        self._fresh = True
+        self._last = 0
         self._path = path
         self._limit = max(limit, 1024)
         self._descriptor = self._open()
@@ -27,6 +40,7 @@ class RotatingLog:
 
     def write(self, data: bytes) -> None:
         """Append; a full disk loses lines but never stops the model."""
+        data = self._stamped(data)
         try:
             if self._size and self._size + len(data) > self._limit:
                 self._rotate()
@@ -39,7 +53,23 @@ class RotatingLog:
 
     def note(self, text: str) -> None:
         """A line of ours among the worker's."""
-        self.write(("modelserve: " + text + "\n").encode("utf-8", "replace"))
+        line = ("modelserve: " + text + "\n").encode("utf-8", "replace")
+        self.write((b"" if self._fresh else b"\n") + self.hider.clean(line))
+
+    def _stamped(self, data: bytes) -> bytes:
+        """*data* with the time in front of each line that begins in it."""
+        pieces = []
+        for line in _LINE.findall(data):
+            if self._fresh:
+                pieces.append(self._stamp())
+            pieces.append(line)
+            self._fresh = line.endswith(b"\n")
+        return b"".join(pieces)
+
+    def _stamp(self) -> bytes:
+        self._last = max(int(time.time() * 1e6), self._last + 1)
+        seconds, micros = divmod(self._last, 1000000)
+        return ("%s.%06dZ " % (time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)), micros)).encode("ascii")
 
     def _rotate(self) -> None:
         os.close(self._descriptor)
@@ -50,13 +80,16 @@ class RotatingLog:
         self._descriptor = self._open()
         self._size = 0
 
-    def tail(self, lines: int) -> List[str]:
-        """The last *lines* lines, over a rotation if need be."""
+    def tail(self, lines: int, *, times: bool = False) -> List[str]:
+        """The last *lines* lines, over a rotation if need be; with *times* as they stand in the file."""
         found = _last_bytes(self._path)
         # The first line may be the rest of one that a rotation has divided.
-        if found.count(b"\n") <= lines:
-            found = _last_bytes(self._path + ".1") + found
-        return found.decode("utf-8", "replace").splitlines()[-lines:] if lines > 0 else []
+        for number in range(1, _KEPT + 1):
+            if found.count(b"\n") > lines:
+                break
+            found = _last_bytes("%s.%d" % (self._path, number)) + found
+        last = found.decode("utf-8", "replace").splitlines()[-lines:] if lines > 0 else []
+        return last if times else [_STAMP.sub("", line, count=1) if _STAMP.match(line) else line for line in last]
 
     def close(self) -> None:
         """Let go of the file; the log itself stays."""
@@ -64,6 +97,8 @@ class RotatingLog:
             os.close(self._descriptor)
         except OSError:
             return
+        finally:
+            self._descriptor = -1
 
 
 def _last_bytes(path: str) -> bytes:
@@ -78,7 +113,7 @@ def _last_bytes(path: str) -> bytes:
 
 async def pump(descriptor: int, log: RotatingLog) -> None:
     """Copy from a pipe until its end; closes *descriptor*."""
-    reader = asyncio.StreamReader()
+    reader, output = asyncio.StreamReader(), log.hider.stream()
     stream = os.fdopen(descriptor, "rb", buffering=0)
     protocol = asyncio.StreamReaderProtocol(reader)
     transport, _ = await asyncio.get_event_loop().connect_read_pipe(lambda: protocol, stream)
@@ -87,6 +122,7 @@ async def pump(descriptor: int, log: RotatingLog) -> None:
             data = await reader.read(64 * 1024)
             if not data:
                 return
-            log.write(data)
+            log.write(output.feed(data))
     finally:
+        log.write(output.end())
         transport.close()

@@ -1,0 +1,61 @@
+"""What an endpoint's environment variables and secrets may be called and how long they may be (REQ-140). Pure.
+
+They are set by who manages an endpoint, who need not be who registered its model. So none may change which code runs.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from jupyter_modelserve.errors import InvalidParameter
+from jupyter_modelserve.types import EndpointSpec
+
+MOST: Final = 100
+LONGEST_NAME: Final = 128
+ROOM: Final = 32 * 1024
+"""Bytes of all names and values as JSON: they go to the worker in one line, which a pipe must hold."""
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_RESERVED: Final = re.compile(r"(MODELSERVE_|LD_|DYLD_|PYTHON|GLIBC_).*|PATH|HOME|TMPDIR|GCONV_PATH|IFS|BASH_ENV|ENV")
+
+
+def check(spec: EndpointSpec) -> None:
+    """Look at the variables and the names of the secrets.
+
+    Raises:
+        InvalidParameter: names the field; never a value.
+    """
+    _check_names("environment_vars", spec.environment_vars)
+    _check_names("secrets", spec.secrets)
+    both = sorted(set(spec.environment_vars) & set(spec.secrets))
+    if both:
+        raise _wrong("secrets", f"{both[0]} is a plain variable already; a name can be one or the other")
+    if len(spec.environment_vars) + len(spec.secrets) > MOST:
+        raise _wrong("environment_vars", f"at most {MOST} variables and secrets in all")
+    if any("\0" in value for value in spec.environment_vars.values()):
+        raise _wrong("environment_vars", "a value holds a NUL character")
+
+
+def check_room(variables: Mapping[str, str], secrets: Mapping[str, str]) -> None:
+    """See that all of them fit. Raises InvalidParameter."""
+    empty = sorted(name for name, value in secrets.items() if not value or "\0" in value)
+    if empty:
+        raise _wrong("secret_values", f"{empty[0]} is empty or holds a NUL character")
+    if len(json.dumps([dict(variables), dict(secrets)])) > ROOM:
+        raise _wrong("environment_vars", f"variables and secrets may have {ROOM // 1024} KiB in all; use a file")
+
+
+def _check_names(field: str, names: Iterable[str]) -> None:
+    for name in names:
+        if not _NAME.fullmatch(name) or len(name) > LONGEST_NAME:
+            raise _wrong(
+                field, f"{name[:40]!r} is no name of a variable: letters, digits and _, at most {LONGEST_NAME}"
+            )
+        if _RESERVED.fullmatch(name.upper()):
+            raise _wrong(field, f"{name} cannot be set: it changes which code runs, or is set by the engine")
+
+
+def _wrong(field: str, problem: str) -> InvalidParameter:
+    return InvalidParameter(f"{field}: {problem}", details={"field": field})

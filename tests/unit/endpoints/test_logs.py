@@ -1,0 +1,98 @@
+"""Many logs as one: by time, each line once, and nothing lost between two questions."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jupyter_modelserve.controller.endpoints.logs import LogWish, _read_cursor, merge, read
+from jupyter_modelserve.controller.endpoints.observation import Sight
+from jupyter_modelserve.controller.endpoints.view import Worker
+from jupyter_modelserve.controller.engines.base import EngineUnavailable
+from jupyter_modelserve.errors import InvalidParameter, NotFound, Unavailable
+from jupyter_modelserve.types import VersionState
+
+
+def worker(replica: str, version: str = "1") -> Worker:
+    return Worker(f"{replica}.w{version}", replica, "iris", version, VersionState.READY)
+
+
+def stamp(second: int, micros: int = 0) -> str:
+    return f"2026-11-21T15:20:{second:02}.{micros:06}Z"
+
+
+FIRST, SECOND = worker("aaaaaaaaaaaa"), worker("bbbbbbbbbbbb", "2")
+
+
+@pytest.mark.req("REQ-197")
+def test_lines_of_all_replicas_are_one_log_by_time() -> None:
+    found = merge(
+        [(FIRST, f"{stamp(1)} one\n{stamp(4)} four\n"), (SECOND, f"{stamp(2)} two\n{stamp(3)} three\n")], {}, 10
+    )
+    assert found.text == ("aaaaaaaa iris/1  one\nbbbbbbbb iris/2  two\nbbbbbbbb iris/2  three\naaaaaaaa iris/1  four\n")
+    assert [(line.replica, line.version) for line in found.lines[:2]] == [("aaaaaaaaaaaa", "1"), ("bbbbbbbbbbbb", "2")]
+    assert found.lines[1].at - found.lines[0].at == 1000
+    assert merge([(FIRST, f"{stamp(1)} alone\n")], {}, 10).text == "alone\n"
+
+
+def test_the_last_lines_are_kept() -> None:
+    text = "".join(f"{stamp(n)} {n}\n" for n in range(10))
+    assert merge([(FIRST, text)], {}, 3).text == "7\n8\n9\n"
+
+
+def test_lines_of_a_parent_that_notes_no_times_are_not_lost() -> None:
+    found = merge([(FIRST, "old one\nold two\n"), (SECOND, f"{stamp(2)} new\n")], {}, 10)
+    assert [(line.text, line.at > 0) for line in found.lines] == [("old one", False), ("old two", False), ("new", True)]
+
+
+@pytest.mark.req("REQ-197")
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.booleans()), max_size=40))
+def test_following_shows_every_line_once(printed: list[tuple[str, bool]]) -> None:
+    workers = {"a": FIRST, "b": SECOND}
+    logs, seen, cursor = {"a": "", "b": ""}, list[str](), ""
+    for number, (name, look) in enumerate(printed):
+        logs[name] += f"{stamp(number)} line {number}\n"
+        if look:
+            found = merge([(workers[each], logs[each]) for each in "ab"], _read_cursor(cursor), 1000)
+            seen, cursor = [*seen, *(line.text for line in found.lines)], found.cursor
+    found = merge([(workers[each], logs[each]) for each in "ab"], _read_cursor(cursor), 1000)
+    seen += [line.text for line in found.lines]
+    assert seen == [f"line {number}" for number in range(len(printed))]
+
+
+def test_a_foreign_cursor_is_refused() -> None:
+    with pytest.raises(InvalidParameter, match="after"):
+        _read_cursor("nonsense")
+
+
+class Silent:
+    async def log(self, name: str, tail: int, *, times: bool) -> str:
+        raise EngineUnavailable("silent")
+
+
+class Telling:
+    async def log(self, name: str, tail: int, *, times: bool) -> str:
+        assert times
+        return f"{stamp(1)} of {name}\n"
+
+
+class Seen:
+    """An observer that sees two replicas; the second one is silent."""
+
+    async def look(self) -> Sight:
+        return Sight(True, {}, {each.id: each for each in (FIRST, SECOND)})
+
+    def client(self, replica: str) -> Silent | Telling:
+        return Telling() if replica == FIRST.replica else Silent()
+
+
+async def test_one_silent_replica_does_not_hide_the_others() -> None:
+    found = await read("iris", Seen(), LogWish())  # type: ignore[arg-type]
+    assert [line.text for line in found.lines] == ["of w1"]
+    with pytest.raises(Unavailable, match="silent"):
+        await read("iris", Seen(), LogWish(replica="bbbb"))  # type: ignore[arg-type]
+    with pytest.raises(NotFound, match="no version 7"):
+        await read("iris", Seen(), LogWish(version="7"))  # type: ignore[arg-type]
+    with pytest.raises(NotFound, match="no replica cccc"):
+        await read("iris", Seen(), LogWish(replica="cccc"))  # type: ignore[arg-type]
