@@ -11,8 +11,10 @@ from traitlets import Bool, default
 
 from jupyter_modelserve.errors import ModelServeError
 from jupyter_modelserve.lab.activity import served
+from jupyter_modelserve.lab.folders import FOLDER_ROUTES
 from jupyter_modelserve.lab.handlers import ROUTES
 from jupyter_modelserve.lab.proxy import PROXY_ROUTES
+from jupyter_modelserve.lab.runs import RUN_SCHEMA, RUN_SCHEMA_ID, RunTeller
 from jupyter_modelserve.lab.service import Service
 from jupyter_modelserve.lab.snippets import SNIPPET_ROUTES
 from jupyter_modelserve.lab.surroundings import Surroundings
@@ -59,6 +61,7 @@ class ModelServeExtension(ExtensionApp):
         self.settings[SERVICE_KEY] = self.service_class()
         self.settings[UPSTREAM_KEY] = Upstream()
         self._events.register_event_schema(EVENT_SCHEMA)
+        self._events.register_event_schema(RUN_SCHEMA)
 
     @property
     def _events(self) -> Any:
@@ -67,12 +70,14 @@ class ModelServeExtension(ExtensionApp):
 
     def initialize_handlers(self) -> None:
         """Add the REST handlers."""
-        self.handlers.extend([*ROUTES, *SNIPPET_ROUTES, *PROXY_ROUTES])
+        self.handlers.extend([*ROUTES, *SNIPPET_ROUTES, *FOLDER_ROUTES, *PROXY_ROUTES])
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
         """Once the server runs: tell kernels where things are, follow changes, start the instance when so set."""
         self.surroundings.announce_server(str(serverapp.info_file))
-        watcher = Watcher(self.settings[SERVICE_KEY], self._emit)
+        service: Service = self.settings[SERVICE_KEY]
+        teller = RunTeller(service.notebook_runs, self._emit_run)
+        watcher = Watcher(service, self._emit, also=teller.follow)
         self._tasks = [asyncio.create_task(watcher.run()), asyncio.create_task(self._begin())]
 
     async def _begin(self) -> None:
@@ -89,6 +94,9 @@ class ModelServeExtension(ExtensionApp):
 
     def _emit(self, data: dict[str, Any]) -> None:
         self._events.emit(schema_id=SCHEMA_ID, data=data)
+
+    def _emit_run(self, data: dict[str, Any]) -> None:
+        self._events.emit(schema_id=RUN_SCHEMA_ID, data=data)
 
     def current_activity(self) -> dict[str, list[str]] | None:
         """The endpoints that are served; a server that serves is not idle.

@@ -16,6 +16,7 @@ from jupyter_modelserve.errors import ModelServeError, NotRunning, Unavailable
 from jupyter_modelserve.lab.healing import HEAL_SECONDS, PAUSE_SECONDS, is_alive
 from jupyter_modelserve.lab.upstream import find_running
 from jupyter_modelserve.settings import Paths
+from jupyter_modelserve.traced import NotebookRun
 from jupyter_modelserve.types import Endpoint, InstanceStatus, to_json
 
 STOPPED: dict[str, Any] = {"running": False, "instance": None, "endpoints": []}
@@ -30,6 +31,9 @@ class InstanceClient(Protocol):
 
     async def endpoints(self) -> list[Endpoint]:
         """Everything that is served."""
+
+    async def notebook_runs(self, after: int = 0, limit: int = 50) -> list[NotebookRun]:
+        """Runs of notebooks that changed behind a number, the newest change first."""
 
     async def close(self) -> None:
         """Give the connections back."""
@@ -115,6 +119,11 @@ class Service:
                 details={"hint": "Run `jupyter-modelserve doctor` in a terminal to see why."},
             )
         return current
+
+    async def notebook_runs(self, after: int) -> list[dict[str, Any]]:
+        """Runs of notebooks that changed behind number *after*, the newest first; none while nothing runs."""
+        client = self._client
+        return [] if client is None else [to_json(each) for each in await client.notebook_runs(after)]
 
     async def close(self) -> None:
         """Forget the connection; the next call makes a new one."""

@@ -39,6 +39,7 @@ class Watcher:
         service: what is followed.
         emit: called with ``{"endpoint", "revision"}``.
         sleep: waits (replaced in tests).
+        also: told every status that was seen.
     """
 
     def __init__(
@@ -46,10 +47,12 @@ class Watcher:
         service: Watched,
         emit: Callable[[dict[str, Any]], object],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        also: Callable[[Mapping[str, Any]], Awaitable[None]] | None = None,
     ) -> None:
         self._service = service
         self._emit = emit
         self._sleep = sleep
+        self._also = also
         self._seen: dict[str, str] | None = None
         self._revision = 0
 
@@ -66,6 +69,8 @@ class Watcher:
             status = await self._service.status()
         except (ModelServeError, OSError):
             return
+        if self._also is not None:
+            await self._also(status)
         now = fingerprints(status)
         before, self._seen = self._seen, now
         if before is None:
@@ -85,6 +90,13 @@ def fingerprints(status: Mapping[str, Any]) -> dict[str, str]:
     instance = status["instance"] or {}
     parts = {name: (instance.get(name) or {}).get("state") for name in ("gateway", "controller", "mlflow")}
     found[INSTANCE] = json.dumps(
-        [status["running"], instance.get("instance_id"), parts, instance.get("registry")], sort_keys=True
+        [
+            status["running"],
+            instance.get("instance_id"),
+            parts,
+            instance.get("registry"),
+            instance.get("notebook_runs"),
+        ],
+        sort_keys=True,
     )
     return found

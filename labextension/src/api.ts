@@ -12,6 +12,10 @@ export type Operation =
   | 'GET /catalogs/{name}'
   | 'PATCH /catalogs/{name}'
   | 'DELETE /catalogs/{name}'
+  | 'POST /checks'
+  | 'GET /checks/{check}'
+  | 'DELETE /checks/{check}'
+  | 'GET /compute/advice'
   | 'GET /effective/{kind}/{name}'
   | 'GET /endpoints'
   | 'PUT /endpoints/{name}'
@@ -19,6 +23,8 @@ export type Operation =
   | 'DELETE /endpoints/{name}'
   | 'GET /endpoints/{name}/events'
   | 'GET /endpoints/{name}/logs'
+  | 'PUT /endpoints/{name}/secrets/{secret}'
+  | 'DELETE /endpoints/{name}/secrets/{secret}'
   | 'GET /grants/{kind}/{name}'
   | 'PATCH /grants/{kind}/{name}'
   | 'PUT /groups/{name}/members/{member}'
@@ -30,10 +36,18 @@ export type Operation =
   | 'GET /models/{name}'
   | 'PUT /models/{name}/aliases/{alias}'
   | 'DELETE /models/{name}/aliases/{alias}'
+  | 'GET /models/{name}/lineage'
   | 'GET /models/{name}/versions/{version}'
   | 'DELETE /models/{name}/versions/{version}'
+  | 'POST /models/{name}/versions/{version}/check'
+  | 'GET /models/{name}/versions/{version}/check'
   | 'POST /models/{name}/versions/{version}/copy'
+  | 'GET /models/{name}/versions/{version}/lineage'
+  | 'GET /models/{name}/versions/{version}/openlineage'
   | 'GET /models/{name}/versions/{version}/proposal'
+  | 'GET /notebook-runs'
+  | 'GET /notebook-runs/{run}'
+  | 'PUT /notebook-runs/{run}'
   | 'GET /openapi.json'
   | 'GET /outline'
   | 'PUT /owner/{kind}/{name}'
@@ -55,6 +69,14 @@ export type Operation =
   | 'POST /tokens'
   | 'DELETE /tokens/{token_id}'
   | 'GET /why/{kind}/{name}';
+
+/** Compute that carries a load; `memory_gb` (GiB) is that of all replicas by the rule of REQ-118. */
+export interface IAdvice {
+  concurrency: number;
+  workload_size: WorkloadSize;
+  replicas: number;
+  memory_gb: number;
+}
 
 /** One change. `at` is milliseconds since 1970, `client` the caller's user agent. */
 export interface IAuditRecord {
@@ -102,6 +124,39 @@ export type Cause =
   | 'engine rejected'
   | 'engine unavailable';
 
+/** One check. `version` is empty before registration. `started_at` is milliseconds since 1970. */
+export interface ICheck {
+  id: string;
+  model: string;
+  version: string;
+  source: string;
+  state: CheckState;
+  started_at: number;
+  seconds: number;
+  overrides: IOverrides;
+  verdict: Verdict | null;
+  failure: IFailure | null;
+  environment: IEnvironment | null;
+  phases: IPhase[];
+  warnings: string[];
+  missing: string[];
+  digest: string;
+  log: string;
+}
+
+/** A check before registration: `source` is a logged model (`models:/m-…`), `model` where it shall go. */
+export interface ICheckRequest {
+  model: string;
+  source: string;
+  overrides: IOverrides;
+}
+
+/** Where a check stands. */
+export type CheckState = 'running' | 'passed' | 'failed' | 'cancelled';
+
+/** When an endpoint holds its compute: all the time (REQ-010), or only while it is used. */
+export type CostClass = 'all-purpose' | 'on-demand';
+
 /** One of the daemons. `state` is running, starting or stopped. */
 export interface IDaemonStatus {
   state: string;
@@ -137,6 +192,7 @@ export interface IEndpoint {
   created_by: string;
   status: IEndpointStatus;
   deleting: boolean;
+  compute: IEntityCompute[];
 }
 
 /** What a user asks for. The reconciler makes it so. */
@@ -147,6 +203,8 @@ export interface IEndpointSpec {
   unknown_columns: UnknownColumns | null;
   tags: Record<string, string>;
   engine: EngineChoice | null;
+  environment_vars: Record<string, string>;
+  secrets: string[];
 }
 
 /** The two tracks of the sources, with the versions behind them. */
@@ -162,6 +220,16 @@ export interface IEndpointStatus {
 
 /** What runs the replicas of an endpoint. `auto`: Docker where it can be used, else processes. */
 export type EngineChoice = 'process' | 'docker' | 'auto';
+
+/** What one replica of a served entity may use: `cores`, `memory_gb` (GiB), `concurrency` requests at a time. */
+export interface IEntityCompute {
+  entity: string;
+  cost_class: CostClass;
+  concurrency: number;
+  cores: number;
+  memory_gb: number;
+  limited: boolean;
+}
 
 /** A content-addressed environment: the interpreter that runs a version, a path inside `image` when there is one. */
 export interface IEnvironment {
@@ -213,7 +281,7 @@ export interface IGrantResult {
   grants: IGrant[];
 }
 
-/** Both daemons and the MLflow child, shown as one thing. `registry` grows with every change of the registry. */
+/** Both daemons and the MLflow child, shown as one thing. `registry` grows with every change of the registry, `notebook_runs` with every change of a run of a notebook. */
 export interface IInstanceStatus {
   url: string;
   instance_id: string;
@@ -225,6 +293,52 @@ export interface IInstanceStatus {
   engine: string;
   isolation: string;
   registry: number;
+  notebook_runs: number;
+}
+
+/** A part of the graph. `focus`: the nodes asked about; `truncated`: there is more than fits an answer. */
+export interface ILineage {
+  focus: string[];
+  nodes: ILineageNode[];
+  edges: ILineageEdge[];
+  truncated: boolean;
+}
+
+/** `target` came from `source`. Times are milliseconds since 1970; `ended_at` 0 means that it still holds. */
+export interface ILineageEdge {
+  source: string;
+  target: string;
+  relation: Relation;
+  at: number;
+  ended_at: number;
+  facts: Record<string, unknown>;
+}
+
+/** One thing. A withheld one exists, and the viewer may not know more; its `id` means nothing outside the answer. */
+export interface ILineageNode {
+  id: string;
+  type: NodeType;
+  name: string;
+  facts: Record<string, unknown>;
+  withheld: boolean;
+  column: number;
+  row: number;
+}
+
+/** A line that a version printed. `at`: milliseconds since 1970, 0 = not known; `replica`: the replica's id. */
+export interface ILogLine {
+  at: number;
+  replica: string;
+  model: string;
+  version: string;
+  text: string;
+}
+
+/** Lines of several logs by time, as data and as text; `next` is the cursor for what comes after them. */
+export interface IMergedLog {
+  logs: string;
+  lines: ILogLine[];
+  next: string;
 }
 
 /** The root of all catalogs, and the workspace through which this instance sees it (REQ-055, REQ-079). */
@@ -272,6 +386,39 @@ export interface IModelVersion {
   tags: Record<string, string>;
 }
 
+/** Kinds of things in the graph. An execution is one run of a notebook by a program, a run is MLflow's. */
+export type NodeType =
+  | 'dataset'
+  | 'notebook'
+  | 'execution'
+  | 'output'
+  | 'run'
+  | 'logged model'
+  | 'version'
+  | 'model'
+  | 'alias'
+  | 'stage'
+  | 'endpoint'
+  | 'consumer';
+
+/** One run of a notebook by `jupyter modelserve run`. Times are milliseconds since 1970, 0 stands for never. */
+export interface INotebookRun {
+  id: string;
+  notebook: string;
+  output: string;
+  state: NotebookRunState;
+  parameters: Record<string, unknown>;
+  started_at: number;
+  ended_at: number;
+  failed: Record<string, unknown> | null;
+  records: Record<string, Record<string, unknown>>;
+  principal: string;
+  number: number;
+}
+
+/** Where a run of a notebook stands. */
+export type NotebookRunState = 'running' | 'succeeded' | 'failed';
+
 /** Every registered model, by name. `revision` is the newest change of the registry that it shows. */
 export interface IOutline {
   revision: number;
@@ -284,6 +431,13 @@ export interface IOutlineModel {
   versions: string[];
   aliases: Record<string, string>;
   stages: Record<string, string>;
+}
+
+/** What is tried without changing the model (REQ-127). */
+export interface IOverrides {
+  requirements: string[];
+  remove: string[];
+  python: string;
 }
 
 /** A step of becoming ready: resolve, environment, start, load, probe, ready. `seconds` grows until `done`. */
@@ -308,6 +462,22 @@ export interface IPrincipal {
 
 /** Who a grant may name. */
 export type PrincipalKind = 'user' | 'group' | 'service_principal';
+
+/** What an edge says of its source: a dataset was `read` by a run, a version was `copied` to another one. */
+export type Relation =
+  | 'read'
+  | 'evaluated'
+  | 'ran'
+  | 'tracked'
+  | 'wrote'
+  | 'logged'
+  | 'used'
+  | 'registered'
+  | 'copied'
+  | 'belongs'
+  | 'named'
+  | 'served'
+  | 'loaded';
 
 /** The second level; `name` is `catalog.schema`. Times are milliseconds since 1970. */
 export interface ISchema {
@@ -350,6 +520,10 @@ export interface IServedEntity {
   replicas: number;
   cores: number | null;
   memory_gb: number | null;
+  workload_type: WorkloadType;
+  min_replicas: number | null;
+  max_replicas: number | null;
+  scale_to_zero: boolean;
 }
 
 /** What serves now (REQ-191, REQ-192). */
@@ -374,6 +548,12 @@ export type UpdateState = 'NOT_UPDATING' | 'IN_PROGRESS' | 'UPDATE_FAILED';
 
 /** What the probe before READY found. */
 export type Verdict = 'passed' | 'none' | 'synthetic refused';
+
+/** A version's latest checks: `check` of the model as it is, `trial` with overrides; null: there was none. */
+export interface IVersionChecks {
+  check: ICheck | null;
+  trial: ICheck | null;
+}
 
 /** A version with what its files say. `problem` tells in one sentence why they cannot be read. */
 export interface IVersionDetail {
@@ -404,7 +584,8 @@ export type VersionState =
   | 'PROBING'
   | 'READY'
   | 'FAILED'
-  | 'UNLOADING';
+  | 'UNLOADING'
+  | 'SCALED_TO_ZERO';
 
 /** A version that an endpoint serves or tries to serve. */
 export interface IVersionStatus {
@@ -426,3 +607,11 @@ export interface IVersionStatus {
 
 /** Compute sizes of the sources (REQ-169); the number is the concurrency of one replica. */
 export type WorkloadSize = 'Small' | 'Medium' | 'Large';
+
+/** Kind of processor behind an endpoint, in the words of databricks-sdk (REQ-119). */
+export type WorkloadType =
+  | 'CPU'
+  | 'GPU_SMALL'
+  | 'GPU_MEDIUM'
+  | 'MULTIGPU_MEDIUM'
+  | 'GPU_MEDIUM_8';

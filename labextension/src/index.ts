@@ -11,10 +11,12 @@ import {
   ICommandPalette,
   type MainAreaWidget,
   Notification,
+  showErrorMessage,
   WidgetTracker
 } from '@jupyterlab/apputils';
 import { ILauncher } from '@jupyterlab/launcher';
 import { INotebookTracker } from '@jupyterlab/notebook';
+import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStateDB } from '@jupyterlab/statedb';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
@@ -22,11 +24,13 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { addCommands, CommandIDs } from './commands/index';
 import type { IPage } from './commands/shared';
 import type { IServices } from './components/context';
+import { told } from './model/activity';
 import { followHints } from './model/hints';
 import { StatusStore } from './model/store';
 import { RestClient } from './request';
 import { LOG_LINES, makeServices } from './services';
 import { IModelServeModel } from './tokens';
+import { addCards } from './widgets/card';
 import { idOf, mainArea, Page, PAGES } from './widgets/page';
 import { ModelServePanel, PANEL_ID } from './widgets/panel';
 
@@ -97,7 +101,8 @@ const plugin: JupyterFrontEndPlugin<IModelServeModel> = {
     ITranslator,
     IStateDB,
     ILauncher,
-    INotebookTracker
+    INotebookTracker,
+    IRenderMimeRegistry
   ],
   activate: (
     app: JupyterFrontEnd,
@@ -108,7 +113,8 @@ const plugin: JupyterFrontEndPlugin<IModelServeModel> = {
     translator: ITranslator | null,
     keeper: IStateDB | null,
     launcher: ILauncher | null,
-    notebooks: INotebookTracker | null
+    notebooks: INotebookTracker | null,
+    rendermime: IRenderMimeRegistry | null
   ): IModelServeModel => {
     const trans = (translator ?? nullTranslator).load('jupyter-modelserve');
     const client = new RestClient(app.serviceManager.serverSettings);
@@ -127,10 +133,19 @@ const plugin: JupyterFrontEndPlugin<IModelServeModel> = {
         palette,
         launcher
       );
+      if (rendermime) {
+        const { baseUrl } = app.serviceManager.serverSettings;
+        addCards(rendermime, store, services, baseUrl);
+      }
       followHints(app.serviceManager.events.stream, store);
       services.activity.failed.connect((_, task) => {
-        const text = `${task.title}: ${task.message} ${task.hint}`.trim();
-        Notification.error(text, { autoClose: false });
+        // JupyterLab cuts long notifications short, and what to do comes last.
+        const label = trans.__('Details');
+        const callback = () => void showErrorMessage(task.title, told(task));
+        Notification.error(`${task.title}: ${told(task)}`, {
+          autoClose: false,
+          actions: [{ label, callback }]
+        });
       });
       void services.view.restore();
     }

@@ -4,7 +4,9 @@ import { ServerConnection } from '@jupyterlab/services';
 import type { Operation } from './api';
 import type {
   ICallOptions,
+  IFolderRequest,
   IModelServeClient,
+  IRegistered,
   IScored,
   ISnippetRequest,
   IStatus
@@ -130,6 +132,11 @@ export class RestClient implements IModelServeClient {
       model: response.headers.get('x-modelserve-model') ?? '',
       version: response.headers.get('x-modelserve-version') ?? ''
     };
+  }
+
+  /** Register a model's folder of the Jupyter server. */
+  registerFolder(request: IFolderRequest): Promise<IRegistered> {
+    return this.json('lab/register', 'POST', request);
   }
 
   /** A ready client in another language. */

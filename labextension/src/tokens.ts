@@ -39,6 +39,20 @@ export interface ISnippetRequest {
   body: string;
 }
 
+/** A model's folder, as the file browser shows it, and what to register it as. */
+export interface IFolderRequest {
+  path: string;
+  name: string;
+  alias: string;
+  description: string;
+}
+
+/** A new version. */
+export interface IRegistered {
+  name: string;
+  version: string;
+}
+
 /** How the panel reaches an instance; a seam for tests and for pages without a server. */
 export interface IModelServeClient {
   /** What runs now. */
@@ -55,6 +69,8 @@ export interface IModelServeClient {
   ): Promise<T>;
   /** Send a scoring request; a refusal is an answer as well. */
   score(path: string, body: string, contentType: string): Promise<IScored>;
+  /** Register a model's folder of the Jupyter server. */
+  registerFolder(request: IFolderRequest): Promise<IRegistered>;
   /** A ready client in another language. */
   snippet(request: ISnippetRequest): Promise<string>;
   /** The gateway's counters in Prometheus' text format. */

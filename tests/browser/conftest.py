@@ -111,10 +111,18 @@ def picture(page: Any) -> Callable[[str], None]:
 
 
 @pytest.fixture
-def dark(page: Any) -> None:
-    """The dark theme."""
-    command(page, "apputils:change-theme", theme="JupyterLab Dark")
-    page.wait_for_selector("body[data-jp-theme-light='false']", state="attached")
+def dark(page: Any) -> Iterator[None]:
+    """The dark theme, for one test: JupyterLab remembers it for the next page."""
+    theme(page, "Dark")
+    yield
+    theme(page, "Light")
+
+
+def theme(page: Any, name: str) -> None:
+    """Change to JupyterLab's own theme ``Dark`` or ``Light``."""
+    command(page, "apputils:change-theme", theme=f"JupyterLab {name}")
+    page.wait_for_selector(f"body[data-jp-theme-light='{str(name == 'Light').lower()}']", state="attached")
+    page.locator("#jupyterlab-splash").wait_for(state="detached")
 
 
 def command(page: Any, name: str, **arguments: str) -> None:
@@ -167,4 +175,4 @@ def iris(instance: RunningInstance) -> str:
     return "iris"
 
 
-__all__ = ["PANEL", "TOKEN", "Console", "command", "open_panel"]
+__all__ = ["PANEL", "TOKEN", "Console", "command", "open_panel", "theme"]

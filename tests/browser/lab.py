@@ -58,8 +58,8 @@ class Lab:
 
 
 @contextlib.contextmanager
-def started_lab(home: Path, prefix: str = PREFIX) -> Iterator[Lab]:
-    """Start JupyterLab on the instance in *home*; ends it afterwards."""
+def started_lab(home: Path, prefix: str = PREFIX, **given: str) -> Iterator[Lab]:
+    """Start JupyterLab on the instance in *home*, with *given* environment variables; ends it afterwards."""
     if not (PANEL / "static" / "style.js").is_file():
         missing("the built panel (make lab)")
     directory = Path(tempfile.mkdtemp(prefix="ms-lab-"))
@@ -96,6 +96,7 @@ def started_lab(home: Path, prefix: str = PREFIX) -> Iterator[Lab]:
             "JUPYTER_CONFIG_DIR": str(directory / "config"),
             "JUPYTER_RUNTIME_DIR": str(directory / "runtime"),
             "IPYTHONDIR": str(directory / "ipython"),
+            **given,
         }
         with log.open("wb") as out:
             process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=environ)

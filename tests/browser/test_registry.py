@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import command
+from tests.browser.lab import Lab
 from tests.browser.pages import Pages
-from tests.support.instance import RunningInstance
+from tests.support import zoo
+from tests.support.instance import RunningInstance, mlflow_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
@@ -65,6 +67,14 @@ def test_a_version_shows_what_it_is_and_changes_stage(
     pages.dialog.get_by_label("Description").fill("Tells flowers apart.")
     pages.accept("Save")
     expect(version).to_contain_text("Tells flowers apart.")
+    model = pages.model("iris", "overview")
+    model.get_by_role("button", name="Add a description").click()
+    pages.dialog.get_by_role("button", name="Propose").click()
+    expect(pages.dialog.get_by_label("Description")).not_to_have_value("")
+    pages.dialog.get_by_label("Description").fill("All about iris.")
+    pages.accept("Save")
+    expect(model).to_contain_text("All about iris.")
+    pages.version("iris", "1")
     version.get_by_role("button", name="Add tag").click()
     pages.dialog.get_by_label("Name").fill("task")
     pages.dialog.get_by_label("Value").fill("classification")
@@ -78,6 +88,11 @@ def test_a_version_shows_what_it_is_and_changes_stage(
     datasets = version.get_by_role("table", name="Upstream datasets")
     expect(datasets).to_contain_text("flowers")
     expect(datasets).to_contain_text("training")
+    graph = version.get_by_role("group", name="Lineage of iris version 1")
+    expect(graph).to_contain_text("flowers")
+    graph.get_by_role("button", name="flowers").click()
+    expect(version.get_by_role("region", name="What is chosen")).to_contain_text("digest")
+    picture("lineage")
     version.get_by_role("tab", name="Files").click()
     expect(version.get_by_role("region", name="MLmodel file")).to_contain_text("loader_module: mlflow.sklearn")
 
@@ -138,3 +153,70 @@ def test_a_right_is_granted_seen_and_revoked(
     model.get_by_role("tab", name="Audit").click()
     expect(model.get_by_role("table", name="Audit log")).to_contain_text("ann")
     picture("audit")
+
+
+@pytest.mark.req("REQ-127")
+def test_a_version_is_validated_and_other_requirements_are_tried(
+    instance: RunningInstance, pages: Pages, expect: Any, picture: Callable[[str], None]
+) -> None:
+    import sklearn
+
+    with mlflow_of(instance) as mlflow, mlflow.start_run():
+        model, frame = zoo.iris(zoo.IRIS_SHORT)
+        wrong = ["scikit-learn==0.0.1", *zoo.pins("pandas", "numpy")]
+        mlflow.sklearn.log_model(
+            model, name="wrong", registered_model_name="wrong", input_example=frame.head(2), pip_requirements=wrong
+        )
+    version = pages.version("wrong", "1")
+    version.get_by_role("button", name="Validate…").click()
+    version.get_by_role("tabpanel").get_by_role("button", name="Validate", exact=True).click()
+    check = version.get_by_role("region", name="Validation", exact=True)
+    expect(check.get_by_role("status").first).to_contain_text("Failed")
+    expect(check).to_contain_text("scikit-learn")
+    version.get_by_label("Requirements to add or change").fill(f"scikit-learn=={sklearn.__version__}")
+    version.get_by_role("button", name="Try", exact=True).click()
+    trial = version.get_by_role("region", name="Trial", exact=True)
+    expect(trial.get_by_role("status").first).to_contain_text("Passed", timeout=300_000)
+    expect(trial).to_contain_text('ms.update_requirements("models:/m-')
+    picture("validation")
+
+
+@pytest.mark.req("REQ-069")
+def test_a_folder_is_registered(
+    instance: RunningInstance, lab: Lab, pages: Pages, panel: Any, expect: Any, picture: Callable[[str], None]
+) -> None:
+    model, frame = zoo.iris(zoo.IRIS_SHORT)
+    with mlflow_of(instance) as mlflow:
+        pins = zoo.pins("scikit-learn", "pandas", "numpy")
+        folder = lab.root / "models" / "petals"
+        mlflow.sklearn.save_model(model, folder, input_example=frame.head(2), pip_requirements=pins)
+    panel.get_by_role("button", name="Register a model").click()
+    pages.dialog.get_by_label("Logged model").select_option("folder")
+    pages.dialog.get_by_label("Folder", exact=True).fill("models/petals")
+    pages.dialog.get_by_label("Register as").fill("petals")
+    pages.dialog.get_by_label("Alias (optional)").fill("Champion")
+    expect(pages.dialog).to_contain_text("%register petals models/petals --alias Champion")
+    picture("register-folder")
+    pages.accept("Register")
+    expect(pages.of("petals")).to_contain_text("Not enabled.")
+    with instance.client() as client:
+        assert client.model("petals").aliases == {"Champion": "1"}
+
+
+def test_a_catalog_and_a_schema_are_made(pages: Pages, panel: Any, expect: Any, instance: RunningInstance) -> None:
+    panel.get_by_role("button", name="New catalog or schema").click()
+    pages.dialog.get_by_label("Name").fill("research.birds")
+    expect(pages.dialog).to_contain_text("Create the catalog research first.")
+    pages.dialog.get_by_label("Name").fill("research")
+    expect(pages.dialog).to_contain_text('create_catalog("research")')
+    pages.accept("Create")
+    catalog = panel.get_by_role("treeitem", name="research")
+    expect(catalog).to_be_visible()
+    catalog.click(button="right")
+    pages.page.get_by_role("menuitem", name="New Catalog or Schema…").click()
+    expect(pages.dialog.get_by_label("Name")).to_have_value("research.")
+    pages.dialog.get_by_label("Name").fill("research.birds")
+    pages.accept("Create")
+    expect(panel.get_by_role("treeitem", name="birds")).to_be_visible()
+    with instance.client() as client:
+        assert {each.name for each in client.schemas("research")} == {"research.default", "research.birds"}

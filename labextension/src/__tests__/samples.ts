@@ -88,6 +88,7 @@ export function fakeClient(): jest.Mocked<IModelServeClient> {
     start: jest.fn(async () => running()),
     call: jest.fn(async () => ({ revision: 1, models: [] })),
     mlflow: jest.fn(async () => ({})),
+    registerFolder: jest.fn(async () => ({ name: 'iris', version: '1' })),
     score: jest.fn(),
     snippet: jest.fn(async () => 'curl'),
     metrics: jest.fn(async () => '')

@@ -11,6 +11,7 @@ class FakeClient implements IModelServeClient {
   call = fakeClient().call;
   mlflow = fakeClient().mlflow;
   score = fakeClient().score;
+  registerFolder = fakeClient().registerFolder;
   snippet = fakeClient().snippet;
   metrics = fakeClient().metrics;
   answers: (IStatus | Error | Promise<IStatus>)[] = [];

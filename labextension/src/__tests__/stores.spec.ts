@@ -18,9 +18,11 @@ describe('stores that follow the status', () => {
   let endpoints: EndpointStore;
   let models: ModelStore;
   let activity: ActivityStore;
+  const outlines = () =>
+    client.call.mock.calls.filter(each => each[0] === 'GET /outline').length;
 
   beforeEach(() => {
-    jest.clearAllMocks();
+    jest.resetAllMocks();
     client.status.mockResolvedValue(running([endpoint('iris')], 1));
     client.call.mockResolvedValue({ revision: 1, models: [] });
     status = new StatusStore(client, trans);
@@ -38,11 +40,23 @@ describe('stores that follow the status', () => {
     await settle();
     await status.refresh();
     await settle();
-    expect(client.call).toHaveBeenCalledTimes(1);
+    expect(outlines()).toBe(1);
     client.status.mockResolvedValue(running([endpoint('iris')], 2));
     await status.refresh();
     await settle();
-    expect(client.call).toHaveBeenCalledTimes(2);
+    expect(outlines()).toBe(2);
+  });
+
+  it('knows catalogs and schemas that hold no model', async () => {
+    client.call.mockImplementation(async operation =>
+      operation === 'GET /catalogs'
+        ? { catalogs: [{ name: 'prod' }] }
+        : operation === 'GET /schemas'
+          ? { schemas: [{ name: 'prod.default' }] }
+          : { revision: 1, models: [] }
+    );
+    await models.refresh();
+    expect(models.list.groups).toEqual(['prod', 'prod.default']);
   });
 
   it('tries the registry again after a failure', async () => {
@@ -60,9 +74,13 @@ describe('stores that follow the status', () => {
     // A command looks for its model while the first status starts a look of its own: neither must come away empty.
     const found = { revision: 1, models: [{ name: 'iris', versions: ['1'] }] };
     let answer: (outline: unknown) => void = () => undefined;
-    client.call
-      .mockResolvedValueOnce({ revision: 0, models: [] })
-      .mockReturnValueOnce(new Promise(resolve => (answer = resolve)));
+    const answers = [
+      Promise.resolve({ revision: 0, models: [] }),
+      new Promise(resolve => (answer = resolve))
+    ];
+    client.call.mockImplementation(async operation =>
+      operation === 'GET /outline' ? answers.shift() : {}
+    );
     const asked = models.refresh();
     await status.refresh();
     setTimeout(() => answer(found), 10);

@@ -28,6 +28,21 @@ describe('rowsOf', () => {
     ]);
   });
 
+  it('shows catalogs and schemas that hold no model', () => {
+    const groups = ['empty', 'empty.default', 'prod', 'prod.default'];
+    const rows = rowsOf(MODELS.slice(1, 2), new Set(), '', groups);
+    expect(rows.map(each => [each.kind, each.label, each.count])).toEqual([
+      ['catalog', 'empty', 0],
+      ['schema', 'default', 0],
+      ['catalog', 'prod', 1],
+      ['schema', 'default', 0],
+      ['schema', 'sales', 1],
+      ['model', 'churn', 1]
+    ]);
+    const found = rowsOf(MODELS, new Set(), 'empty.def', groups);
+    expect(found.map(each => each.label)).toEqual(['empty', 'default']);
+  });
+
   it('says where a row stands among its siblings', () => {
     const fraud = rowsOf(MODELS, new Set(), '')[3];
     expect([fraud.position, fraud.siblings]).toEqual([2, 2]);

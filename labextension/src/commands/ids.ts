@@ -16,8 +16,12 @@ export namespace CommandIDs {
   export const query = 'modelserve:query';
   /** Open any page, as it was: for restoring the layout. */
   export const openPage = 'modelserve:open-page';
+  /** Open a page of Voila. */
+  export const openDashboard = 'modelserve:open-dashboard';
   /** Register a logged model. */
   export const register = 'modelserve:register';
+  /** Make a catalog or a schema. */
+  export const createGroup = 'modelserve:create-schema';
   /** Serve a model. */
   export const serve = 'modelserve:serve';
   /** Stop an endpoint. */

@@ -2,6 +2,7 @@ import type { ICommandPalette } from '@jupyterlab/apputils';
 import type { ILauncher } from '@jupyterlab/launcher';
 
 import { CommandIDs } from './ids';
+import { addDashboardCommands } from './dashboards';
 import { addGrantCommands } from './grants';
 import { addNotebookCommands } from './notebook';
 import { addPageCommands } from './pages';
@@ -18,6 +19,7 @@ export function addCommands(
   launcher: ILauncher | null
 ): void {
   addPageCommands(tools);
+  addDashboardCommands(tools);
   addServingCommands(tools);
   addRegistryCommands(tools);
   addGrantCommands(tools);

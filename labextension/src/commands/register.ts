@@ -1,4 +1,5 @@
-import { ask } from '../components/dialogs/form';
+import { ask, type IField, type Values } from '../components/dialogs/form';
+import type { ILoggedModel } from '../model/actions';
 import * as magics from '../model/magics';
 import { isAlias, isModelName } from '../model/names';
 import { CommandIDs } from './ids';
@@ -6,8 +7,64 @@ import { KNOWN_ALIASES } from './labels';
 import type { ITools } from './shared';
 
 const SHORT = 8;
+const FOLDER = 'folder';
 
-/** Register a model that was logged in a run, then show the new version (REQ-069). */
+function sources(tools: ITools, logged: ILoggedModel[]): IField[] {
+  const { trans } = tools.services;
+  const label = (each: ILoggedModel) =>
+    trans.__(
+      '%1, run %2, %3',
+      each.name || each.model_id,
+      each.run_id.slice(0, SHORT) || '–',
+      new Date(each.created_at).toLocaleString()
+    );
+  return [
+    {
+      name: 'logged',
+      label: trans.__('Logged model'),
+      kind: 'choice',
+      value: logged[0]?.model_id ?? FOLDER,
+      choices: [
+        ...logged.map(each => ({ value: each.model_id, label: label(each) })),
+        {
+          value: FOLDER,
+          label: trans.__('None of these: a folder on this server')
+        }
+      ],
+      ...(logged.length === 0
+        ? {
+            hint: trans.__(
+              'No model was logged yet. Log one with MLflow, give the folder of a saved one, or register an object from a notebook: %register NAME model'
+            )
+          }
+        : {})
+    },
+    {
+      name: 'path',
+      label: trans.__('Folder'),
+      kind: 'text',
+      when: each => each.logged === FOLDER,
+      hint: trans.__(
+        'As the file browser shows it: a folder with an MLmodel file, such as models/iris'
+      )
+    }
+  ];
+}
+
+function problemOf(tools: ITools, each: Values): string {
+  const { trans } = tools.services;
+  if (!each.name || (each.logged === FOLDER && !each.path.trim())) {
+    return ' ';
+  }
+  if (!isModelName(each.name)) {
+    return trans.__('%1 cannot be the name of a model.', each.name);
+  }
+  return each.alias && !isAlias(each.alias, each.name)
+    ? trans.__('%1 cannot be an alias of this model.', each.alias)
+    : '';
+}
+
+/** Register a model that was logged in a run, or one from a folder, then show it (REQ-069). */
 export async function register(tools: ITools, given: string): Promise<void> {
   const { trans, actions, activity, models, run, status } = tools.services;
   if (status.state.kind === 'stopped') {
@@ -19,36 +76,12 @@ export async function register(tools: ITools, given: string): Promise<void> {
   if (!logged) {
     return;
   }
-  const label = (each: (typeof logged)[number]) =>
-    trans.__(
-      '%1, run %2, %3',
-      each.name || each.model_id,
-      each.run_id.slice(0, SHORT) || '–',
-      new Date(each.created_at).toLocaleString()
-    );
   const values = await ask(
     {
       title: trans.__('Register model'),
       accept: trans.__('Register'),
       fields: [
-        logged.length > 0
-          ? {
-              name: 'logged',
-              label: trans.__('Logged model'),
-              kind: 'choice',
-              value: logged[0].model_id,
-              choices: logged.map(each => ({
-                value: each.model_id,
-                label: label(each)
-              }))
-            }
-          : {
-              name: 'none',
-              kind: 'note',
-              label: trans.__(
-                'No model was logged yet. Log one with MLflow, or register an object or a folder from a notebook with the line below.'
-              )
-            },
+        ...sources(tools, logged),
         {
           name: 'name',
           label: trans.__('Register as'),
@@ -71,35 +104,33 @@ export async function register(tools: ITools, given: string): Promise<void> {
           kind: 'text'
         }
       ],
-      check: each =>
-        logged.length === 0 || !each.name
-          ? ' '
-          : !isModelName(each.name)
-            ? trans.__('%1 cannot be the name of a model.', each.name)
-            : each.alias && !isAlias(each.alias, each.name)
-              ? trans.__('%1 cannot be an alias of this model.', each.alias)
-              : '',
+      check: each => problemOf(tools, each),
       magic: each =>
-        logged.length === 0
-          ? magics.register(each.name, 'model', each.alias)
-          : magics.register(
-              each.name,
-              `models:/${each.logged}`,
-              each.alias,
-              each.description
-            )
+        magics.register(
+          each.name,
+          each.logged === FOLDER
+            ? each.path.trim() || 'FOLDER'
+            : `models:/${each.logged}`,
+          each.alias,
+          each.description
+        )
     },
     trans
   );
-  const chosen = logged.find(each => each.model_id === values?.logged);
-  if (!values || !chosen) {
+  if (!values) {
     return;
   }
-  const version = await actions.register(values.name, chosen, {
-    alias: values.alias,
-    description: values.description
-  });
+  const { name, alias, description } = values;
+  const chosen = logged.find(each => each.model_id === values.logged);
+  const version = await (chosen
+    ? actions.register(name, chosen, { alias, description })
+    : actions.registerFolder({
+        path: values.path.trim(),
+        name,
+        alias,
+        description
+      }));
   if (version) {
-    await run(CommandIDs.openModel, { model: values.name, tab: 'serving' });
+    await run(CommandIDs.openModel, { model: name, tab: 'serving' });
   }
 }

@@ -2,10 +2,12 @@ import {
   addIcon,
   copyIcon,
   deleteIcon,
-  editIcon
+  editIcon,
+  newFolderIcon
 } from '@jupyterlab/ui-components';
 
 import { isThreeLevel } from '../model/names';
+import { createGroup } from './groups';
 import { CommandIDs } from './ids';
 import { removeAlias, setAlias, setStage } from './labels';
 import { register } from './register';
@@ -30,10 +32,25 @@ export function addRegistryCommands(tools: ITools): void {
   const optional = trans.__('Number of the version; without it, the model');
   commands.addCommand(CommandIDs.register, {
     label: trans.__('Register Model…'),
-    caption: trans.__('Register a model that was logged in a run'),
+    caption: trans.__('Register a model of a run, or from a folder'),
     icon: addIcon,
     describedBy: { args: schema({ model }) },
     execute: args => register(tools, text(args, 'model'))
+  });
+  commands.addCommand(CommandIDs.createGroup, {
+    label: trans.__('New Catalog or Schema…'),
+    caption: trans.__('Make a place for models with names of three parts'),
+    icon: newFolderIcon,
+    describedBy: {
+      args: schema({ name: trans.__('A catalog, or catalog.schema') })
+    },
+    execute: args => {
+      const group = under(tools, args).modelserveGroup;
+      return createGroup(
+        tools,
+        text(args, 'name') || (group ? `${group}.` : '')
+      );
+    }
   });
   commands.addCommand(CommandIDs.setAlias, {
     label: trans.__('Set Alias…'),

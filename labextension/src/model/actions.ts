@@ -7,7 +7,11 @@ import type {
   ISelector,
   IServedEntity
 } from '../api';
-import type { IModelServeClient, IModelServeModel } from '../tokens';
+import type {
+  IFolderRequest,
+  IModelServeClient,
+  IModelServeModel
+} from '../tokens';
 import type { ActivityStore } from './activity';
 import type { EndpointStore } from './endpoints';
 import type { ModelStore } from './models';
@@ -175,6 +179,27 @@ export class Actions {
         ...(options.description ? { description: options.description } : {})
       },
       options.alias
+    );
+  }
+
+  /** Register a folder of the Jupyter server; the number of the new version. */
+  async registerFolder(request: IFolderRequest): Promise<string | undefined> {
+    const title = this.trans.__('Register %1', request.name);
+    const made = await this.activity.run(title, () =>
+      this.client.registerFolder(request)
+    );
+    await this.models.refresh();
+    return made?.version;
+  }
+
+  /** Make a catalog (`prod`) or a schema in one (`prod.sales`). */
+  createGroup(name: string, comment: string): Promise<boolean> {
+    const title = this.trans.__('Create %1', name);
+    return this.act(title, () =>
+      this.client.call(
+        name.includes('.') ? 'POST /schemas' : 'POST /catalogs',
+        { body: { name, comment } }
+      )
     );
   }
 

@@ -18,8 +18,15 @@ export interface ITask {
   startedAt: number;
 }
 
+/** Why a task failed and what to do, as sentences. */
+export function told(task: ITask): string {
+  const { message, hint } = task;
+  const end = /[.!?:]$/.test(message) ? '' : '.';
+  return hint ? `${message}${end} ${hint}` : message;
+}
+
 const KEPT = 5;
-const DONE = new Set(['READY', 'FAILED', 'UNLOADING']);
+const DONE = new Set(['READY', 'FAILED', 'UNLOADING', 'SCALED_TO_ZERO']);
 
 /** What happens now: own actions by name, and versions that endpoints prepare. */
 export class ActivityStore implements IDisposable {

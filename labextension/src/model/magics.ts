@@ -29,17 +29,29 @@ export function reference(model: string, selector?: ISelector | null): string {
   }
 }
 
+/** What `%serve` may be told besides the model. */
+export interface IServing {
+  name?: string;
+  size?: string;
+  replicas?: number;
+  min?: number | null;
+  max?: number | null;
+  scaleToZero?: boolean;
+  engine?: string | null;
+}
+
 /** Serve. Only what differs from what `%serve` does by itself is written. */
-export function serve(
-  what: string,
-  options: { name?: string; size?: string; replicas?: number } = {}
-): string {
-  const { name, size, replicas } = options;
+export function serve(what: string, options: IServing = {}): string {
+  const { name, size, replicas, min, max, scaleToZero, engine } = options;
+  const bounds = typeof max === 'number';
   return [
     `%serve ${word(what)}`,
     name ? `--name ${word(name)}` : '',
     size && size !== 'Small' ? `--size ${size}` : '',
-    replicas && replicas > 1 ? `--replicas ${replicas}` : ''
+    replicas && replicas > 1 && !bounds ? `--replicas ${replicas}` : '',
+    bounds ? `--min ${min ?? 1} --max ${max}` : '',
+    scaleToZero ? '--scale-to-zero' : '',
+    engine ? `--engine ${engine}` : ''
   ]
     .filter(Boolean)
     .join(' ');
@@ -68,7 +80,7 @@ export function register(
   description = ''
 ): string {
   return [
-    `%register ${word(name || 'NAME')} ${uri || 'runs:/…/model'}`,
+    `%register ${word(name || 'NAME')} ${word(uri || 'runs:/…/model')}`,
     alias ? `--alias ${word(alias)}` : '',
     description ? `--description ${JSON.stringify(description)}` : ''
   ]
@@ -78,6 +90,39 @@ export function register(
 
 function client(call: string): string {
   return `from mlflow import MlflowClient\n\nMlflowClient().${call}`;
+}
+
+/** Run a version in a clean environment, as it is or with other requirements. */
+export function check(
+  model: string,
+  version: string,
+  requirements: string[] = [],
+  python = ''
+): string {
+  return [
+    `%check ${word(`${model}/${version}`)}`,
+    ...requirements.map(each => `--requirement ${word(each)}`),
+    python ? `--python ${word(python)}` : ''
+  ]
+    .filter(Boolean)
+    .join(' ');
+}
+
+/** Write requirements into a logged model and register it; a registered version itself never changes. */
+export function keepRequirements(
+  model: string,
+  logged: string,
+  requirements: string[]
+): string {
+  const list = JSON.stringify(requirements);
+  return `import jupyter_modelserve as ms\n\nms.update_requirements(${py(logged)}, ${list})\n%register ${word(model)} ${logged}`;
+}
+
+/** Make a catalog, or a schema in one. */
+export function createGroup(name: string, comment: string): string {
+  const call = name.includes('.') ? 'create_schema' : 'create_catalog';
+  const rest = comment ? `, ${py(comment)}` : '';
+  return `from jupyter_modelserve.client import Client\n\nClient.discover().${call}(${py(name)}${rest})`;
 }
 
 /** Let an alias point at a version. */

@@ -1,12 +1,14 @@
 import type { IDisposable } from '@lumino/disposable';
 import { type ISignal, Signal } from '@lumino/signaling';
 
-import type { IOutline, IOutlineModel } from '../api';
+import type { ICatalog, IOutline, IOutlineModel, ISchema } from '../api';
 import type { IModelServeClient, IModelServeModel, ViewState } from '../tokens';
 
 /** The registered models in short: what a tree shows. */
 export interface IModelList {
   models: IOutlineModel[];
+  /** Catalogs, and schemas as `catalog.schema`, whether or not they hold a model. */
+  groups: string[];
   /** Whether they have been read at least once. */
   known: boolean;
   /** Why the last look failed, or nothing. */
@@ -75,7 +77,9 @@ export class ModelStore implements IDisposable {
       const found = await this.client.call<IOutline>('GET /outline');
       if (number === this.reads && !this.disposed) {
         this.seen = Math.max(this.seen, found.revision);
-        this.set({ models: found.models, known: true, problem: '' });
+        const { groups } = this.current;
+        this.set({ models: found.models, groups, known: true, problem: '' });
+        await this.readGroups(number);
       }
     } catch (error) {
       if (number === this.reads && !this.disposed) {
@@ -83,6 +87,25 @@ export class ModelStore implements IDisposable {
         this.wanted = '';
         this.set({ ...this.current, problem });
       }
+    }
+  }
+
+  /** Empty catalogs and schemas as well; when they cannot be read, the tree shows those that hold a model. */
+  private async readGroups(number: number): Promise<void> {
+    try {
+      const [above, below] = await Promise.all([
+        this.client.call<{ catalogs: ICatalog[] }>('GET /catalogs'),
+        this.client.call<{ schemas: ISchema[] }>('GET /schemas')
+      ]);
+      const groups = [...above.catalogs, ...below.schemas].map(
+        each => each.name
+      );
+      const same = groups.join() === this.current.groups.join();
+      if (number === this.reads && !this.disposed && !same) {
+        this.set({ ...this.current, groups });
+      }
+    } catch {
+      // The models are what counts.
     }
   }
 
@@ -108,7 +131,12 @@ export class ModelStore implements IDisposable {
   }
 
   private readonly signal = new Signal<this, void>(this);
-  private current: IModelList = { models: [], known: false, problem: '' };
+  private current: IModelList = {
+    models: [],
+    groups: [],
+    known: false,
+    problem: ''
+  };
   private wanted = '';
   private seen = 0;
   private reads = 0;

@@ -36,6 +36,14 @@ export function isModelName(model: string): boolean {
   );
 }
 
+const GROUP =
+  /^[A-Za-z0-9_][A-Za-z0-9_-]{0,99}(\.[A-Za-z0-9_][A-Za-z0-9_-]{0,99})?$/;
+
+/** Whether a catalog (one part) or a schema (two parts) can be called so; the server has the last word. */
+export function isGroupName(name: string): boolean {
+  return GROUP.test(name);
+}
+
 /** The name that an endpoint of a model has unless told otherwise. */
 export function endpointFor(model: string): string {
   const name = model

@@ -33,7 +33,17 @@ export function endpointBadge(
   if (update === 'UPDATE_FAILED') {
     return { text: trans.__('Ready, update failed'), level: 'bad' };
   }
-  return { text: trans.__('Ready'), level: 'good' };
+  const asleep = endpoint.status.versions.every(
+    each => each.state === 'SCALED_TO_ZERO'
+  );
+  return asleep && endpoint.status.versions.length > 0
+    ? { text: trans.__('Ready, scaled to zero'), level: 'idle' }
+    : { text: trans.__('Ready'), level: 'good' };
+}
+
+/** Whether a request to the version is answered; one that is scaled to zero comes back for it. */
+export function answers(state: string): boolean {
+  return state === 'READY' || state === 'SCALED_TO_ZERO';
 }
 
 /** A version's state as a badge. An unknown state of a newer server is shown as it came. */
@@ -55,6 +65,24 @@ export function versionBadge(state: string, trans: TranslationBundle): IBadge {
       return { text: trans.__('Probing'), level: 'busy' };
     case 'UNLOADING':
       return { text: trans.__('Unloading'), level: 'idle' };
+    case 'SCALED_TO_ZERO':
+      return { text: trans.__('Scaled to zero'), level: 'idle' };
+    default:
+      return { text: state, level: 'idle' };
+  }
+}
+
+/** Where a check stands, as a badge. */
+export function checkBadge(state: string, trans: TranslationBundle): IBadge {
+  switch (state) {
+    case 'running':
+      return { text: trans.__('Validating'), level: 'busy' };
+    case 'passed':
+      return { text: trans.__('Passed'), level: 'good' };
+    case 'failed':
+      return { text: trans.__('Failed'), level: 'bad' };
+    case 'cancelled':
+      return { text: trans.__('Cancelled'), level: 'idle' };
     default:
       return { text: state, level: 'idle' };
   }

@@ -18,6 +18,8 @@ export const BUSY_INTERVAL = 2000;
 /** Milliseconds between two looks otherwise, unless the setting says something else. */
 export const IDLE_INTERVAL = 15000;
 
+/** Milliseconds for which a look that somebody else began counts for whoever begins to watch. */
+const FRESH = 1000;
 const ERROR_INTERVAL = 10000;
 const NOT_FOUND = 404;
 
@@ -65,9 +67,13 @@ export class StatusStore implements IModelServeModel, IDisposable {
       return;
     }
     if (watched) {
+      const first = this.watchers.size === 0;
       this.watchers.add(who);
       await this.poll.start();
-      await this.refresh();
+      // A notebook may come into sight with many cards at once: one look is enough for all.
+      if (first || Date.now() - this.lookedAt > FRESH) {
+        await this.refresh();
+      }
     } else {
       this.watchers.delete(who);
       if (this.watchers.size === 0) {
@@ -113,6 +119,7 @@ export class StatusStore implements IModelServeModel, IDisposable {
 
   private async look(): Promise<void> {
     const number = ++this.looks;
+    this.lookedAt = Date.now();
     let next: ViewState;
     try {
       next = this.view(await this.client.status());
@@ -196,5 +203,6 @@ export class StatusStore implements IModelServeModel, IDisposable {
   private current: ViewState = { kind: 'loading' };
   private idle = IDLE_INTERVAL;
   private looks = 0;
+  private lookedAt = 0;
   private readonly watchers = new Set<unknown>();
 }

@@ -39,8 +39,11 @@ function group(kind: RowKind, id: string, label: string): IGroup {
   return { id, kind, label, groups: [], models: [] };
 }
 
-/** Put models into their places; the order of *models* is kept. */
-function arrange(models: readonly IOutlineModel[]): IGroup[] {
+/** Put models into their places; the order of *models* is kept. Catalogs and schemas may be empty. */
+function arrange(
+  models: readonly IOutlineModel[],
+  groups: readonly string[]
+): IGroup[] {
   const top: IGroup[] = [];
   const known = new Map<string, IGroup>();
   const place = (
@@ -57,15 +60,25 @@ function arrange(models: readonly IOutlineModel[]): IGroup[] {
     }
     return found;
   };
+  const inside = (catalog: string, schema: string): IGroup => {
+    const above = place(top, 'catalog', `catalog:${catalog}`, catalog);
+    const id = `schema:${catalog}.${schema}`;
+    return schema ? place(above.groups, 'schema', id, schema) : above;
+  };
+  for (const name of groups) {
+    const [catalog, schema = ''] = name.split('.');
+    inside(catalog, schema);
+  }
   for (const model of models) {
     if (isThreeLevel(model.name)) {
       const [catalog, schema] = model.name.split('.');
-      const above = place(top, 'catalog', `catalog:${catalog}`, catalog);
-      const id = `schema:${catalog}.${schema}`;
-      place(above.groups, 'schema', id, schema).models.push(model);
+      inside(catalog, schema).models.push(model);
     } else {
       place(top, 'workspace', WORKSPACE, WORKSPACE).models.push(model);
     }
+  }
+  for (const each of top) {
+    each.groups.sort((a, b) => a.label.localeCompare(b.label));
   }
   return top.sort((a, b) =>
     a.kind === b.kind
@@ -97,13 +110,14 @@ function size(each: IGroup): number {
 }
 
 /**
- * The visible rows. Groups are open and models closed at first; *toggled* holds those that are not. While something
+ * The visible rows; *known* are catalogs and schemas that may hold no model. Groups are open and models closed at first; *toggled* holds those that are not. While something
  * is searched for, every group with a match is open.
  */
 export function rowsOf(
   models: readonly IOutlineModel[],
   toggled: ReadonlySet<string>,
-  filter: string
+  filter: string,
+  known: readonly string[] = []
 ): IRow[] {
   const searching = filter.trim() !== '';
   const shown = searching
@@ -139,7 +153,11 @@ export function rowsOf(
       }
     });
   };
-  const top = arrange(shown);
+  const words = filter.trim().toLowerCase();
+  const top = arrange(
+    shown,
+    known.filter(each => each.toLowerCase().includes(words))
+  );
   groups(top, 1, top.length);
   return rows;
 }

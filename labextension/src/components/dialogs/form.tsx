@@ -17,6 +17,8 @@ export interface IField {
   /** Known values that are offered while typing. */
   suggestions?: string[];
   hint?: string;
+  /** Whether it is asked for; always by default. */
+  when?: (values: Values) => boolean;
   /** A button beside the field that fills it. */
   fill?: { label: string; value: () => Promise<string> };
 }
@@ -134,18 +136,20 @@ function Body(props: IBodyProps): React.ReactElement {
   const problem = form.check?.(values) ?? '';
   return (
     <div className="jp-modelserve-form">
-      {form.fields.map(field => (
-        <Field
-          key={field.name}
-          field={field}
-          value={values[field.name] ?? ''}
-          set={value => {
-            const next = { ...values, [field.name]: value };
-            setValues(next);
-            props.onChange(next);
-          }}
-        />
-      ))}
+      {form.fields
+        .filter(field => field.when?.(values) ?? true)
+        .map(field => (
+          <Field
+            key={field.name}
+            field={field}
+            value={values[field.name] ?? ''}
+            set={value => {
+              const next = { ...values, [field.name]: value };
+              setValues(next);
+              props.onChange(next);
+            }}
+          />
+        ))}
       <p className="jp-modelserve-error" role="status">
         {problem}
       </p>

@@ -1,179 +1,53 @@
-import { closeIcon, editIcon } from '@jupyterlab/ui-components';
 import { JSONExt, type ReadonlyJSONValue } from '@lumino/coreutils';
 import * as React from 'react';
 
-import type { IEndpoint, IEndpointSpec, IServedEntity } from '../../api';
-import { selectorText } from '../../model/states';
+import type {
+  EngineChoice,
+  IEndpoint,
+  IEndpointSpec,
+  IServedEntity
+} from '../../api';
 import * as magics from '../../model/magics';
+import { endpointFor } from '../../model/names';
 import { useServices } from '../context';
-import { Button, IconButton, Section } from '../controls';
+import { Button, Section } from '../controls';
+import { EntityRow } from './entity';
+import { Tags } from './tags';
 
-const SIZES: IServedEntity['workload_size'][] = ['Small', 'Medium', 'Large'];
+const ENGINES: EngineChoice[] = ['process', 'docker', 'auto'];
 
-/** A number that may be left out, for which the server has a default. */
-function numberOf(text: string): number | null {
-  const found = Number(text);
-  return text.trim() === '' || Number.isNaN(found) ? null : found;
-}
-
-function EntityRow(props: {
-  entity: IServedEntity;
-  limits: boolean;
-  several: boolean;
-  set: (part: Partial<IServedEntity>) => void;
+/** What runs the replicas: processes of this machine, containers, or what can be used. */
+function Engine(props: {
+  chosen: EngineChoice | null;
+  usual: string;
+  set: (engine: EngineChoice | null) => void;
 }): React.ReactElement {
   const { trans } = useServices();
-  const { entity, limits, several, set } = props;
-  const what = `${entity.model}, ${selectorText(entity.selector, trans)}`;
-  const box = (
-    label: string,
-    value: number | null,
-    change: (text: string) => void,
-    step = '1'
-  ) => (
-    <td>
-      <input
-        type="number"
-        className="jp-modelserve-input jp-modelserve-number"
-        aria-label={trans.__('%1 of %2', label, what)}
-        min={0}
-        step={step}
-        value={value ?? ''}
-        placeholder={trans.__('auto')}
-        onChange={event => change(event.target.value)}
-      />
-    </td>
-  );
+  const words: Record<EngineChoice, string> = {
+    process: trans.__('Processes of this machine'),
+    docker: trans.__('Docker containers without network'),
+    auto: trans.__('Docker where it can be used, else processes')
+  };
   return (
-    <tr>
-      <th scope="row">{what}</th>
-      <td>
-        <select
-          className="jp-modelserve-input"
-          aria-label={trans.__('Size of %1', what)}
-          value={entity.workload_size}
-          onChange={event =>
-            set({
-              workload_size: event.target
-                .value as IServedEntity['workload_size']
-            })
-          }
-        >
-          {SIZES.map(each => (
-            <option key={each}>{each}</option>
-          ))}
-        </select>
-      </td>
-      {box(trans.__('Replicas'), entity.replicas, text =>
-        set({ replicas: numberOf(text) ?? 1 })
-      )}
-      {several &&
-        box(trans.__('Traffic'), entity.traffic, text =>
-          set({ traffic: numberOf(text) ?? 0 })
-        )}
-      {limits &&
-        box(
-          trans.__('Cores'),
-          entity.cores,
-          text => set({ cores: numberOf(text) }),
-          '0.5'
-        )}
-      {limits &&
-        box(
-          trans.__('Memory (GiB)'),
-          entity.memory_gb,
-          text => set({ memory_gb: numberOf(text) }),
-          '0.5'
-        )}
-    </tr>
-  );
-}
-
-/** The tags of an endpoint as a table: add, edit, delete (REQ-049). */
-function Tags(props: {
-  tags: Record<string, string>;
-  set: (tags: Record<string, string>) => void;
-}): React.ReactElement {
-  const { trans } = useServices();
-  const { tags, set } = props;
-  const [name, setName] = React.useState('');
-  const [value, setValue] = React.useState('');
-  const field = React.useRef<HTMLInputElement>(null);
-  const known = name.trim() in tags;
-  return (
-    <>
-      <table
-        className="jp-modelserve-table"
-        aria-label={trans.__('Tags of the endpoint')}
+    <label className="jp-modelserve-inline jp-modelserve-engine">
+      {trans.__('Engine:')}
+      <select
+        className="jp-modelserve-input"
+        value={props.chosen ?? ''}
+        onChange={event =>
+          props.set((event.target.value || null) as EngineChoice | null)
+        }
       >
-        <thead>
-          <tr>
-            <th scope="col">{trans.__('Name')}</th>
-            <th scope="col">{trans.__('Value')}</th>
-            <th scope="col">{trans.__('Actions')}</th>
-          </tr>
-        </thead>
-        <tbody>
-          {Object.entries(tags).map(([key, each]) => (
-            <tr key={key}>
-              <td>{key}</td>
-              <td>{each}</td>
-              <td>
-                <IconButton
-                  icon={editIcon}
-                  label={trans.__('Edit tag %1', key)}
-                  onClick={() => {
-                    setName(key);
-                    setValue(each);
-                    field.current?.focus();
-                  }}
-                />
-                <IconButton
-                  icon={closeIcon}
-                  label={trans.__('Delete tag %1', key)}
-                  onClick={() => {
-                    const left = { ...tags };
-                    delete left[key];
-                    set(left);
-                  }}
-                />
-              </td>
-            </tr>
-          ))}
-          <tr>
-            <td>
-              <input
-                className="jp-modelserve-input"
-                aria-label={trans.__('Name of the tag')}
-                value={name}
-                onChange={event => setName(event.target.value)}
-              />
-            </td>
-            <td>
-              <input
-                ref={field}
-                className="jp-modelserve-input"
-                aria-label={trans.__('Value of the tag')}
-                value={value}
-                onChange={event => setValue(event.target.value)}
-              />
-            </td>
-            <td>
-              <Button
-                disabled={name.trim() === ''}
-                onClick={() => {
-                  set({ ...tags, [name.trim()]: value });
-                  setName('');
-                  setValue('');
-                }}
-              >
-                {known ? trans.__('Change') : trans.__('Add')}
-              </Button>
-            </td>
-          </tr>
-        </tbody>
-      </table>
-    </>
+        <option value="">
+          {trans.__('As the instance is set: %1', props.usual)}
+        </option>
+        {ENGINES.map(each => (
+          <option key={each} value={each}>
+            {words[each]}
+          </option>
+        ))}
+      </select>
+    </label>
   );
 }
 
@@ -182,9 +56,13 @@ function magicOf(spec: IEndpointSpec): string {
   const [entity] = spec.entities;
   return spec.entities.length === 1
     ? magics.serve(magics.reference(entity.model, entity.selector), {
-        name: spec.name,
+        name: spec.name === endpointFor(entity.model) ? '' : spec.name,
         size: entity.workload_size,
-        replicas: entity.replicas
+        replicas: entity.replicas,
+        min: entity.min_replicas,
+        max: entity.max_replicas,
+        scaleToZero: entity.scale_to_zero,
+        engine: spec.engine
       })
     : '';
 }
@@ -214,7 +92,8 @@ export function Compute(props: { endpoint: IEndpoint }): React.ReactElement {
   const { state } = status;
   const isolation = state.kind === 'running' ? state.instance.isolation : '';
   const engine = state.kind === 'running' ? state.instance.engine : '';
-  const limits = engine !== 'process' || spec.engine === 'docker';
+  const limits =
+    (draft.engine ?? engine) !== 'process' || spec.engine === 'docker';
   const several = draft.entities.length > 1;
   const shares = draft.entities.reduce((sum, each) => sum + each.traffic, 0);
   const problem =
@@ -248,7 +127,9 @@ export function Compute(props: { endpoint: IEndpoint }): React.ReactElement {
             <tr>
               <th scope="col">{trans.__('What is served')}</th>
               <th scope="col">{trans.__('Size')}</th>
-              <th scope="col">{trans.__('Replicas')}</th>
+              <th scope="col">{trans.__('Min replicas')}</th>
+              <th scope="col">{trans.__('Max replicas')}</th>
+              <th scope="col">{trans.__('Scale to zero')}</th>
               {several && <th scope="col">{trans.__('Traffic (%)')}</th>}
               {limits && <th scope="col">{trans.__('Cores')}</th>}
               {limits && <th scope="col">{trans.__('Memory (GiB)')}</th>}
@@ -266,12 +147,18 @@ export function Compute(props: { endpoint: IEndpoint }): React.ReactElement {
             ))}
           </tbody>
         </table>
+        <Engine
+          chosen={draft.engine}
+          usual={engine}
+          set={chosen => setDraft({ ...draft, engine: chosen })}
+        />
         <p className="jp-modelserve-hint">
           {trans.__(
-            'Small, Medium and Large work on 4, 16 and 64 requests at a time in each replica. Engine: %1.',
-            draft.engine ?? engine
+            'Small, Medium and Large work on 4, 16 and 64 requests at a time in each replica. Between min and max, the number of replicas follows the load.'
           )}{' '}
-          {isolation}
+          {draft.engine === spec.engine && isolation
+            ? trans.__('Isolation: %1', isolation)
+            : ''}
         </p>
       </Section>
       <Section title={trans.__('Tags')}>

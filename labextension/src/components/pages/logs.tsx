@@ -1,7 +1,7 @@
 import { Poll } from '@lumino/polling';
 import * as React from 'react';
 
-import type { IVersionStatus } from '../../api';
+import type { ILogLine, IMergedLog, IVersionStatus } from '../../api';
 import { CommandIDs } from '../../commands/ids';
 import { logs as magic } from '../../model/magics';
 import { useServices } from '../context';
@@ -10,7 +10,13 @@ import { Button } from '../controls';
 const INTERVAL = 2000;
 const NEAR_END = 30;
 
-/** The log of a version, following. Scrolled up, it stays where the reader is; hidden, nothing is asked. */
+/** The replicas that were seen, those that have ended included, in the order in which they came. */
+function union(before: string[], lines: ILogLine[]): string[] {
+  const found = [...new Set([...before, ...lines.map(each => each.replica)])];
+  return found.length === before.length ? before : found;
+}
+
+/** The log of a version, of all replicas or of one, following. Scrolled up, it stays where the reader is; hidden, nothing is asked. */
 export function Logs(props: {
   endpoint: string;
   version: IVersionStatus;
@@ -19,6 +25,8 @@ export function Logs(props: {
   const { endpoint, version } = props;
   const [text, setText] = React.useState('');
   const [problem, setProblem] = React.useState('');
+  const [replica, setReplica] = React.useState('');
+  const [replicas, setReplicas] = React.useState<string[]>([]);
   const [follow, setFollow] = React.useState(true);
   const node = React.useRef<HTMLPreElement>(null);
   const { model, version: number } = version;
@@ -30,15 +38,21 @@ export function Logs(props: {
         return; // in a page that is not shown
       }
       try {
-        const found = await client.call<{ logs: string }>(
+        const found = await client.call<IMergedLog>(
           'GET /endpoints/{name}/logs',
           {
             path: { name: endpoint },
-            query: { model, version: number, tail: logLines() }
+            query: {
+              model,
+              version: number,
+              tail: logLines(),
+              ...(replica ? { replica } : {})
+            }
           }
         );
         if (wanted) {
           setText(found.logs);
+          setReplicas(before => union(before, found.lines));
           setProblem('');
         }
       } catch (error) {
@@ -60,7 +74,7 @@ export function Logs(props: {
       wanted = false;
       poll.dispose();
     };
-  }, [client, endpoint, model, number, follow, logLines]);
+  }, [client, endpoint, model, number, replica, follow, logLines]);
 
   React.useLayoutEffect(() => {
     if (follow && node.current) {
@@ -72,7 +86,19 @@ export function Logs(props: {
     <div className="jp-modelserve-logs">
       <div className="jp-modelserve-row">
         <span className="jp-modelserve-inline">
-          <span>{trans.__('All replicas')}</span>
+          <select
+            className="jp-modelserve-input"
+            aria-label={trans.__('Log of which replica')}
+            value={replica}
+            onChange={event => setReplica(event.target.value)}
+          >
+            <option value="">{trans.__('All replicas')}</option>
+            {replicas.map(each => (
+              <option key={each} value={each}>
+                {trans.__('Replica %1', each)}
+              </option>
+            ))}
+          </select>
           <label>
             <input
               type="checkbox"

@@ -15,6 +15,7 @@ import {
   tableOf,
   write
 } from '../../model/payload';
+import { answers } from '../../model/states';
 import type { IScored } from '../../tokens';
 import { useAnswer, useServices, useSignal } from '../context';
 import { Button } from '../controls';
@@ -228,11 +229,16 @@ export function QueryPage(props: { endpoint: string }): React.ReactElement {
           endpoint={props.endpoint}
           model={version.model}
           version={version.version}
-          ready={version.state === 'READY'}
+          ready={answers(version.state)}
         />
       ) : (
         <p className="jp-modelserve-message" role="status">
-          {trans.__('%1 serves no version now.', props.endpoint)}
+          {found
+            ? trans.__('%1 serves no version now.', props.endpoint)
+            : trans.__(
+                'Nothing called %1 is served, or you may not see it.',
+                props.endpoint
+              )}
         </p>
       )}
     </div>

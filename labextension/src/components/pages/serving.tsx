@@ -2,7 +2,12 @@ import * as React from 'react';
 
 import type { IEndpoint, IVersionStatus } from '../../api';
 import { CommandIDs } from '../../commands/ids';
-import { endpointBadge, selectorText, versionBadge } from '../../model/states';
+import {
+  answers,
+  endpointBadge,
+  selectorText,
+  versionBadge
+} from '../../model/states';
 import { Copyable } from '../address';
 import { Badge } from '../badge';
 import { useServices } from '../context';
@@ -88,7 +93,7 @@ function VersionTab(props: {
           model={version.model}
           version={version.version}
           endpoint={name}
-          ready={version.state === 'READY'}
+          ready={answers(version.state)}
         />
       </Section>
     </>

@@ -4,12 +4,14 @@ import type { IVersionDetail } from '../../api';
 import { CommandIDs } from '../../commands/ids';
 import { isThreeLevel, STAGES } from '../../model/names';
 import { type IColumn, pretty } from '../../model/payload';
-import { datasetsOf, type IRun } from '../../model/runs';
+import type { IRun } from '../../model/runs';
 import { versionBadge } from '../../model/states';
 import { Badge } from '../badge';
 import { useAnswer, useServices, useSignal } from '../context';
 import { Button, Facts, Section, Table, when } from '../controls';
 import { type ITab, Tabs } from '../tabs';
+import { Checks } from './check';
+import { LineageGraph } from './lineage';
 import { Aliases, Answer, Description, PageHead, TagList } from './shared';
 
 interface IParts {
@@ -177,34 +179,6 @@ function Files(props: IParts): React.ReactElement {
   );
 }
 
-function Lineage(props: IParts): React.ReactElement {
-  const { trans } = useServices();
-  return (
-    <Section title={trans.__('Upstream datasets')}>
-      <Table
-        label={trans.__('Upstream datasets')}
-        head={[
-          trans.__('Dataset'),
-          trans.__('Used for'),
-          trans.__('Source'),
-          trans.__('Digest'),
-          trans.__('Profile')
-        ]}
-        rows={datasetsOf(props.run).map(each => [
-          each.name,
-          each.context || '–',
-          each.source,
-          each.digest,
-          each.profile
-        ])}
-        none={trans.__(
-          'No dataset is known. Give one with %register --dataset, or log one in the run.'
-        )}
-      />
-    </Section>
-  );
-}
-
 function Head(props: { detail: IVersionDetail }): React.ReactElement {
   const { trans, endpoints, run } = useServices();
   useSignal(endpoints.changed);
@@ -261,6 +235,13 @@ function Head(props: { detail: IVersionDetail }): React.ReactElement {
       >
         {trans.__('Serve…')}
       </Button>
+      <Button
+        onClick={() =>
+          void run(CommandIDs.openVersion, { ...about, tab: 'check' })
+        }
+      >
+        {trans.__('Validate…')}
+      </Button>
       <Button onClick={() => void run(CommandIDs.copyVersion, about)}>
         {trans.__('Copy this version…')}
       </Button>
@@ -309,9 +290,20 @@ export function VersionPage(props: {
       content: () => <Signature {...parts} />
     },
     {
+      id: 'check',
+      label: trans.__('Validation'),
+      content: () => (
+        <Checks
+          model={name}
+          version={version}
+          source={parts.detail.version.source}
+        />
+      )
+    },
+    {
       id: 'lineage',
       label: trans.__('Lineage'),
-      content: () => <Lineage {...parts} />
+      content: () => <LineageGraph model={name} version={version} />
     },
     {
       id: 'files',

@@ -1,4 +1,4 @@
-import { addIcon, refreshIcon } from '@jupyterlab/ui-components';
+import { addIcon, newFolderIcon, refreshIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
 import { CommandIDs } from '../../commands/ids';
@@ -9,6 +9,7 @@ import { Badge } from '../badge';
 import { useServices, useSignal } from '../context';
 import { Button, IconButton } from '../controls';
 import { Lesson } from '../lesson';
+import { NotebookRuns } from './runs';
 import { Activity, Endpoints, Models } from './sections';
 
 function Instance(props: { state: ViewState }): React.ReactElement {
@@ -73,6 +74,7 @@ function Body(props: { state: ViewState }): React.ReactElement {
       <Models />
       <Endpoints />
       <Activity />
+      <NotebookRuns />
     </>
   );
   switch (state.kind) {
@@ -120,6 +122,11 @@ export function Panel(): React.ReactElement {
             icon={addIcon}
             label={trans.__('Register a model')}
             onClick={() => void run(CommandIDs.register)}
+          />
+          <IconButton
+            icon={newFolderIcon}
+            label={trans.__('New catalog or schema')}
+            onClick={() => void run(CommandIDs.createGroup)}
           />
           <IconButton
             icon={refreshIcon}

@@ -7,8 +7,8 @@ import * as React from 'react';
 
 import type { IEndpoint } from '../../api';
 import { CommandIDs } from '../../commands/ids';
-import type { ITask } from '../../model/activity';
-import { reference, score } from '../../model/magics';
+import { type ITask, told } from '../../model/activity';
+import { score } from '../../model/magics';
 import type { ILoad } from '../../model/metrics';
 import { endpointBadge, versionBadge } from '../../model/states';
 import { rowsOf } from '../../model/tree';
@@ -16,7 +16,8 @@ import { Badge } from '../badge';
 import { useServices, useSignal } from '../context';
 import { Button } from '../controls';
 import { Lesson } from '../lesson';
-import { Failure, Progress } from '../progress';
+import { Progress } from '../progress';
+import { Message, Selected, VersionList } from '../served';
 import { ModelTree } from './tree';
 
 /** A part of the side bar that opens and closes; which is kept over a reload. */
@@ -66,8 +67,8 @@ export function Models(): React.ReactElement {
   useSignal(models.changed);
   const { list } = models;
   const rows = React.useMemo(
-    () => rowsOf(list.models, view.toggled, view.filter),
-    [list.models, view.toggled, view.filter]
+    () => rowsOf(list.models, view.toggled, view.filter, list.groups),
+    [list.models, list.groups, view.toggled, view.filter]
   );
   const search = trans.__('Search models, aliases, stages');
   return (
@@ -149,19 +150,8 @@ function EndpointItem(props: {
 }): React.ReactElement {
   const services = useServices();
   const { trans, run } = services;
-  const { spec, status } = props.endpoint;
+  const { spec } = props.endpoint;
   const id = React.useId();
-  const message = status.update_message || status.service_message;
-  const told =
-    message === 'Ready' ||
-    status.versions.some(
-      each => each.failure !== null || each.state !== 'READY'
-    );
-  const replicas = status.versions.reduce(
-    (sum, each) => sum + each.ready_replicas,
-    0
-  );
-  const wanted = status.versions.reduce((sum, each) => sum + each.replicas, 0);
   return (
     <li
       className="jp-modelserve-endpoint"
@@ -203,46 +193,10 @@ function EndpointItem(props: {
           <ellipsesIcon.react tag="span" width="16px" height="16px" />
         </button>
       </div>
-      <p className="jp-modelserve-hint">
-        {spec.entities
-          .map(each =>
-            spec.entities.length > 1
-              ? `${reference(each.model, each.selector)} ${each.traffic}%`
-              : reference(each.model, each.selector)
-          )
-          .join(', ')}
-        {wanted > 0 &&
-          ` · ${trans._n('%2 of %1 replica', '%2 of %1 replicas', wanted, replicas)}`}
-      </p>
-      {message && !told && <p className="jp-modelserve-hint">{message}</p>}
+      <Selected endpoint={props.endpoint} />
+      <Message endpoint={props.endpoint} />
       <Figures load={props.load} />
-      {status.versions.length > 0 && (
-        <ul
-          className="jp-modelserve-versions"
-          aria-label={trans.__('Versions')}
-        >
-          {status.versions.map(version => {
-            const badge = versionBadge(version.state, trans);
-            return (
-              <li key={`${version.model}/${version.version}/${version.entity}`}>
-                <div className="jp-modelserve-row">
-                  <span className="jp-modelserve-versionName">
-                    {trans.__('Version %1', version.version)}
-                    {version.labels.map(label => (
-                      <span key={label} className="jp-modelserve-label">
-                        {label}
-                      </span>
-                    ))}
-                  </span>
-                  <Badge badge={badge} />
-                </div>
-                {badge.level === 'busy' && <Progress phases={version.phases} />}
-                {version.failure && <Failure failure={version.failure} />}
-              </li>
-            );
-          })}
-        </ul>
-      )}
+      <VersionList endpoint={props.endpoint} />
     </li>
   );
 }
@@ -321,9 +275,7 @@ function TaskItem(props: { task: ITask }): React.ReactElement {
       </div>
       <Progress phases={task.phases} />
       {task.state === 'failed' && (
-        <p className="jp-modelserve-hint">
-          {task.message} {task.hint}
-        </p>
+        <p className="jp-modelserve-hint">{told(task)}</p>
       )}
     </li>
   );

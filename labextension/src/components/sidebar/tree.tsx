@@ -63,6 +63,7 @@ function Row(props: {
       aria-expanded={row.expanded ?? undefined}
       data-modelserve-kind={row.kind}
       data-modelserve-model={row.model || undefined}
+      data-modelserve-group={row.kind === 'catalog' ? row.label : undefined}
       data-modelserve-version={row.version || undefined}
       draggable={drag !== null}
       style={{ top: props.top, paddingLeft: 4 + (row.level - 1) * 14 }}
@@ -113,7 +114,7 @@ function Row(props: {
       )}
       <span className="jp-modelserve-treeEnd">
         {served && <Badge badge={versionBadge(served.version.state, trans)} />}
-        {row.model && (
+        {(row.model || row.kind === 'catalog') && (
           <button
             type="button"
             className="jp-modelserve-iconButton jp-modelserve-more"
