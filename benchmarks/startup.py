@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks import machine, models, ours, servers
+from benchmarks import containers, machine, models, ours, servers, waking
 from benchmarks.ours import Ours, until
 from benchmarks.servers import ROOT, Server
 from jupyter_modelserve import launcher
@@ -219,6 +219,9 @@ PARTS: Mapping[str, Callable[[Path, Trained], Found]] = {
     "environments": environments,
     "crash": crash,
     "memory": memory,
+    "docker": containers.run,
+    "wake": waking.processes,
+    "wake-docker": waking.containers,
 }
 
 

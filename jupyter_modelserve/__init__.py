@@ -8,14 +8,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from jupyter_modelserve.authoring.checks import update_requirements as update_requirements
     from jupyter_modelserve.authoring.connection import connect as connect
     from jupyter_modelserve.authoring.register import register as register
+    from jupyter_modelserve.authoring.tables import log_table as log_table
+    from jupyter_modelserve.authoring.tables import table as table
+    from jupyter_modelserve.client.checking import check as check
     from jupyter_modelserve.client.governance_verbs import alias as alias
     from jupyter_modelserve.client.governance_verbs import audit as audit
     from jupyter_modelserve.client.governance_verbs import catalogs as catalogs
     from jupyter_modelserve.client.governance_verbs import grants as grants
     from jupyter_modelserve.client.governance_verbs import promote as promote
     from jupyter_modelserve.client.governance_verbs import why_denied as why_denied
+    from jupyter_modelserve.client.lineage_verbs import lineage as lineage
+    from jupyter_modelserve.client.lineage_verbs import open_lineage as open_lineage
     from jupyter_modelserve.client.records import record as record
     from jupyter_modelserve.client.records import recorded as recorded
     from jupyter_modelserve.client.verbs import endpoints as endpoints
@@ -24,6 +30,7 @@ if TYPE_CHECKING:
     from jupyter_modelserve.client.verbs import models as models
     from jupyter_modelserve.client.verbs import score as score
     from jupyter_modelserve.client.verbs import serve as serve
+    from jupyter_modelserve.client.verbs import size_for as size_for
     from jupyter_modelserve.client.verbs import snippet as snippet
     from jupyter_modelserve.client.verbs import status as status
     from jupyter_modelserve.client.verbs import stop as stop
@@ -35,33 +42,45 @@ __all__ = [
     "alias",
     "audit",
     "catalogs",
+    "check",
     "connect",
     "endpoints",
     "example",
     "grants",
+    "lineage",
     "load_ipython_extension",
+    "log_table",
     "logs",
     "models",
+    "open_lineage",
     "promote",
     "record",
     "recorded",
     "register",
     "score",
     "serve",
+    "size_for",
     "snippet",
     "status",
     "stop",
+    "table",
     "unload_ipython_extension",
+    "update_requirements",
     "why_denied",
 ]
 
 _VERBS = "jupyter_modelserve.client.verbs"
 _GOVERNANCE_VERBS = "jupyter_modelserve.client.governance_verbs"
 _WHERE = {
+    "check": "jupyter_modelserve.client.checking",
     "connect": "jupyter_modelserve.authoring.connection",
+    "update_requirements": "jupyter_modelserve.authoring.checks",
     "register": "jupyter_modelserve.authoring.register",
+    **dict.fromkeys(("log_table", "table"), "jupyter_modelserve.authoring.tables"),
+    **dict.fromkeys(("lineage", "open_lineage"), "jupyter_modelserve.client.lineage_verbs"),
     **dict.fromkeys(("record", "recorded"), "jupyter_modelserve.client.records"),
-    **dict.fromkeys(("endpoints", "example", "logs", "models", "score", "serve", "snippet", "status", "stop"), _VERBS),
+    **dict.fromkeys(("endpoints", "example", "logs", "models", "score", "serve", "size_for"), _VERBS),
+    **dict.fromkeys(("snippet", "status", "stop"), _VERBS),
     **dict.fromkeys(("alias", "audit", "catalogs", "grants", "promote", "why_denied"), _GOVERNANCE_VERBS),
 }
 

@@ -56,6 +56,8 @@ _UC_FILES = "Files of registered versions: `/api/2.0/fs/files/Models/<catalog>/<
 _STAGES = "The workspace registry's own calls: stage transitions with a comment (REQ-183)."
 _ENABLE = "Serverless real-time inference: enable, disable, status (REQ-164, REQ-187 to REQ-195)."
 _COMPUTE = "Compute of a stage: `update-compute-config` (REQ-166)."
+_WORKSPACE_FILES = "Files of the workspace registry, for clients with the registry URI `databricks` (REQ-109)."
+_SCIM = "Who the caller is; users, groups and service principals in SCIM's words."
 _DISCOVERY = "Discovery document that databricks-sdk asks for."
 
 TABLE: Final = (
@@ -69,9 +71,11 @@ TABLE: Final = (
     Prefix("/api/2.0/fs/", Owner.CONTROLLER, Rule.USE, _UC_FILES),
     Prefix("/api/2.0/preview/mlflow/endpoints-v2/", Owner.CONTROLLER, Rule.USE, _ENABLE),
     Prefix("/api/2.0/preview/model-serving-api/endpoints-v2/", Owner.CONTROLLER, Rule.USE, _COMPUTE),
-    Prefix("/api/2.0/preview/scim/v2/Me", Owner.CONTROLLER, Rule.USE, "Who the caller is."),
+    Prefix("/api/2.0/preview/scim/v2/", Owner.CONTROLLER, Rule.USE, _SCIM),
     Prefix("/api/2.0/token/", Owner.CONTROLLER, Rule.USE, "One's own tokens, as databricks-sdk asks for them."),
     Prefix("/api/2.0/token-management/", Owner.CONTROLLER, Rule.USE, "Tokens of service principals (REQ-021)."),
+    Prefix("/api/2.0/mlflow/model-versions/list-artifacts", Owner.CONTROLLER, Rule.USE, _WORKSPACE_FILES),
+    Prefix("/api/2.0/mlflow/model-versions/get-signed-download-uri", Owner.CONTROLLER, Rule.USE, _WORKSPACE_FILES),
     Prefix("/api/2.0/mlflow/", Owner.MLFLOW, Rule.USE, "MLflow REST: runs, experiments, registry."),
     Prefix("/api/3.0/mlflow/", Owner.MLFLOW, Rule.USE, "MLflow 3 REST: traces and newer calls."),
     Prefix("/ajax-api/2.0/mlflow/", Owner.MLFLOW, Rule.USE, _PAGES),

@@ -181,11 +181,16 @@ class GrantResult:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may score which model (EXECUTE, REQ-024); ``admins`` may score all."""
+    """Who may score which model (EXECUTE, REQ-024); ``admins`` may score all. ``viewers`` may see it, but not score."""
 
     admins: frozenset[str] = frozenset()
     models: dict[str, frozenset[str]] = field(default_factory=dict)
+    viewers: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def allows(self, principal: str, model: str) -> bool:
         """Whether *principal* may score *model*."""
         return principal in self.admins or principal in self.models.get(model, ())
+
+    def shows(self, principal: str, model: str) -> bool:
+        """Whether *principal* may know of *model*."""
+        return self.allows(principal, model) or principal in self.viewers.get(model, ())

@@ -45,6 +45,7 @@ class Settings:
     direct: bool = _setting(True, "Answer without MLflow's pyfunc where the answers are proved equal; false: never.")
     batching: str = _setting("auto", "Predict waiting requests together: auto (where rows are independent), on or off.")
     startup_budget: float = _setting(600.0, "Time a version may take to load and answer its probe.")
+    check_timeout: float = _setting(1800.0, "Time a check before serving may take, its environment included.")
     build_timeout: float = _setting(3600.0, "Time an environment build may take (REQ-136).")
     python_interpreters: str = _setting("", f"More Python interpreters to use, separated by {os.pathsep}.")
     borrow: bool = _setting(True, "Use an installed interpreter when it already satisfies a model's requirements.")
@@ -60,6 +61,11 @@ class Settings:
         "Small=2:16 Medium=8:64 Large=32:256",
         "Cores and GiB of a replica by size (REQ-118), at most what the machine has; for engines with limits.",
     )
+    scale_down: float = _setting(300.0, "Time of less load after which replicas that it does not need go (REQ-134).")
+    scale_to_zero: float = _setting(1800.0, "Time without a request after which what may scale to zero does (REQ-135).")
+    zero_keep: float = _setting(1800.0, "Time at zero for which the warm process, empty, is kept for a quick return.")
+    wake_hold: float = _setting(120.0, "Time a request may wait for a version that returns from zero; then 503.")
+    wake_queue: int = _setting(1000, "Requests that may wait for one such version; more are told to try again.")
     idle_exit: float = _setting(1800.0, "Time with no endpoint and no client after which the daemons end; 0: never.")
     log_limit: int = _setting(10 * 1024 * 1024, "Size at which a log file is rotated; three old ones are kept.")
     autostart: bool = _setting(True, "Start the ended instance when MLflow in a kernel calls it; else the call fails.")

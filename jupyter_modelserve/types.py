@@ -6,16 +6,19 @@ plain JSON values; ``from_json`` validates and rebuilds (through pydantic, impor
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
-from enum import Enum, StrEnum
-from functools import lru_cache
-from typing import Any, TypeVar, cast
+from enum import StrEnum
+from typing import Any
 
+from jupyter_modelserve.codec import from_json as from_json
+from jupyter_modelserve.codec import to_json as to_json
+from jupyter_modelserve.computing import CostClass as CostClass
+from jupyter_modelserve.computing import EntityCompute as EntityCompute
+from jupyter_modelserve.computing import WorkloadSize as WorkloadSize
+from jupyter_modelserve.computing import WorkloadType as WorkloadType
 from jupyter_modelserve.governed import Access
-
-T = TypeVar("T")
+from jupyter_modelserve.logged import LogLine as LogLine
+from jupyter_modelserve.logged import MergedLog as MergedLog
 
 
 # ---------------------------------------------------------------------------------------------------- selection
@@ -39,19 +42,6 @@ class Selector:
         return self.kind.value if self.value is None else f"{self.kind.value}={self.value}"
 
 
-class WorkloadSize(StrEnum):
-    """Compute sizes of the sources (REQ-169); the number is the concurrency of one replica."""
-
-    SMALL = "Small"
-    MEDIUM = "Medium"
-    LARGE = "Large"
-
-    @property
-    def concurrency(self) -> int:
-        """Requests that one replica works on at the same time."""
-        return {"Small": 4, "Medium": 16, "Large": 64}[self.value]
-
-
 class EngineChoice(StrEnum):
     """What runs the replicas of an endpoint. ``auto``: Docker where it can be used, else processes."""
 
@@ -70,7 +60,11 @@ class UnknownColumns(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ServedEntity:
-    """A selector with its compute; ``cores`` and ``memory_gb`` (GiB) of a replica count before the workload size."""
+    """A selector with its compute; ``cores`` and ``memory_gb`` (GiB) of a replica count before the workload size.
+
+    ``min_replicas`` and ``max_replicas``: between them the number follows the load (REQ-132); without them it is
+    ``replicas``. ``scale_to_zero``: none at all while nobody asks (REQ-135).
+    """
 
     model: str
     selector: Selector
@@ -80,11 +74,33 @@ class ServedEntity:
     replicas: int = 1
     cores: float | None = None
     memory_gb: float | None = None
+    workload_type: WorkloadType = WorkloadType.CPU
+    min_replicas: int | None = None
+    max_replicas: int | None = None
+    scale_to_zero: bool = False
+
+    @property
+    def least(self) -> int:
+        """Fewest replicas while it is awake."""
+        return self.replicas if self.min_replicas is None else self.min_replicas
+
+    @property
+    def most(self) -> int:
+        """Most replicas, however much is asked of it."""
+        return max(self.least, self.replicas) if self.max_replicas is None else self.max_replicas
+
+    @property
+    def scales(self) -> bool:
+        """Whether the number of its replicas follows the load."""
+        return self.scale_to_zero or self.most > self.least
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointSpec:
-    """What a user asks for. The reconciler makes it so."""
+    """What a user asks for. The reconciler makes it so.
+
+    ``secrets`` are names of variables whose values are kept apart and never shown (REQ-140).
+    """
 
     name: str
     entities: tuple[ServedEntity, ...]
@@ -92,6 +108,8 @@ class EndpointSpec:
     unknown_columns: UnknownColumns | None = None
     tags: dict[str, str] = field(default_factory=dict)
     engine: EngineChoice | None = None
+    environment_vars: dict[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
 
 
 # ---------------------------------------------------------------------------------------------------- states
@@ -120,6 +138,7 @@ class VersionState(StrEnum):
     READY = "READY"
     FAILED = "FAILED"
     UNLOADING = "UNLOADING"
+    SCALED_TO_ZERO = "SCALED_TO_ZERO"
 
 
 class Verdict(StrEnum):
@@ -256,6 +275,7 @@ class Endpoint:
     created_by: str
     status: EndpointStatus
     deleting: bool = False
+    compute: tuple[EntityCompute, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +329,8 @@ class RouteTarget:
     """One worker: where it listens and what one needs to speak to it. ``address`` is ``unix:PATH`` of its lane 0.
 
     ``lanes``: how many ordinary lanes (processes) may be used; ``large``: there is one more for large bodies;
-    ``batches``: requests are predicted together, so that many should be on their way at once.
+    ``batches``: requests are predicted together, so that many should be on their way at once. ``scales``: how many
+    replicas there are follows the load, so the controller wants to know it.
     """
 
     id: str
@@ -323,15 +344,20 @@ class RouteTarget:
     lanes: int = 1
     large: bool = False
     batches: bool = False
+    scales: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RouteVersion:
-    """A version that some endpoint serves or prepares; ``targets`` is empty until it is routed."""
+    """A version that some endpoint serves or prepares; ``targets`` is empty until it is routed.
+
+    ``wakes``: it is scaled to zero, or on its way back; requests are held until it is there (REQ-135).
+    """
 
     state: VersionState
     targets: tuple[str, ...] = ()
     message: str = ""
+    wakes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -426,7 +452,9 @@ class DaemonStatus:
 
 @dataclass(frozen=True, slots=True)
 class InstanceStatus:
-    """Both daemons and the MLflow child, shown as one thing. ``registry`` grows with every change of the registry."""
+    """Both daemons and the MLflow child, shown as one thing. ``registry`` grows with every change of the registry,
+    ``notebook_runs`` with every change of a run of a notebook.
+    """
 
     url: str
     instance_id: str
@@ -438,6 +466,7 @@ class InstanceStatus:
     engine: str = ""
     isolation: str = ""
     registry: int = 0
+    notebook_runs: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -451,46 +480,3 @@ class TokenInfo:
     created_at: int
     expires_at: int
     last_used_at: int = 0
-
-
-# ---------------------------------------------------------------------------------------------------- JSON
-def to_json(value: Any) -> Any:
-    """Plain JSON values of a dataclass, enum, tuple or mapping of ours."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {each.name: to_json(getattr(value, each.name)) for each in dataclasses.fields(value)}
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, Mapping):
-        return {str(key): to_json(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [to_json(item) for item in value]
-    if isinstance(value, frozenset):
-        return sorted(to_json(item) for item in value)
-    return value
-
-
-@lru_cache(maxsize=128)
-def _adapter(cls: Any) -> Any:
-    """What checks values of a type; making one takes milliseconds."""
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(cls)
-
-
-def from_json(cls: type[T], value: Any) -> T:
-    """Rebuild a type of this module from plain JSON values; unknown fields are ignored.
-
-    Raises:
-        InvalidParameter: a field is missing or has the wrong type; the message names it.
-    """
-    from pydantic import ValidationError
-
-    from jupyter_modelserve.errors import InvalidParameter
-
-    try:
-        found: T = _adapter(cast("Hashable", cls)).validate_python(value)
-        return found
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or cls.__name__
-        raise InvalidParameter(f"{where}: {first['msg']}", details={"field": where}) from error

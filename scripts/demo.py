@@ -27,12 +27,12 @@ class DemoFailed(Exception):
     """One line for the user."""
 
 
-def install_kernel(directory: Path) -> Path:
-    """Write a kernel specification for this interpreter below *directory*; returns the path for ``JUPYTER_PATH``."""
+def install_kernel(directory: Path, python: str = sys.executable) -> Path:
+    """Write a kernel specification for *python* below *directory*; returns the path for ``JUPYTER_PATH``."""
     folder = directory / "kernels" / KERNEL
     folder.mkdir(parents=True, exist_ok=True)
     specification: dict[str, Any] = {
-        "argv": [sys.executable, "-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        "argv": [python, "-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}"],
         "display_name": "modelserve demo",
         "language": "python",
     }

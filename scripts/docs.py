@@ -24,6 +24,7 @@ PAGES = {
     "docs/reference/rest-api.md": "scripts.docs_api:render",
     "docs/reference/cli.md": "scripts.docs_cli:render",
     "docs/reference/magics.md": "scripts.docs_magics:render",
+    "docs/explanation/comparison.md": "scripts.docs_comparison:render",
     "labextension/src/api.ts": "scripts.docs_types:render",
 }
 """Page to the module and the function in it that returns the page's text."""

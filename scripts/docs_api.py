@@ -8,7 +8,7 @@ import re
 from enum import Enum
 from typing import Any
 
-from jupyter_modelserve import governed, types
+from jupyter_modelserve import checked, computing, governed, traced, types
 from jupyter_modelserve.addresses import API
 from jupyter_modelserve.controller.app import create_app
 from jupyter_modelserve.controller.registry import detail, outline
@@ -34,7 +34,13 @@ TALK: dict[tuple[str, str], tuple[str, str]] = {
     ("GET", "/status"): ("", "`InstanceStatus`"),
     ("GET", "/openapi.json"): ("", "the document"),
     ("GET", "/endpoints"): ("", '`{"endpoints": [Endpoint], "next_page_token": ""}`'),
-    ("PUT", "/endpoints/{name}"): ("`EndpointSpec`; its `name` may be left out", "`Endpoint`"),
+    ("PUT", "/endpoints/{name}"): (
+        '`EndpointSpec`; its `name` may be left out, `"secret_values": {"NAME": "value"}` added',
+        "`Endpoint`",
+    ),
+    ("PUT", "/endpoints/{name}/secrets/{secret}"): ('`{"value": "…"}`', "`Endpoint`"),
+    ("DELETE", "/endpoints/{name}/secrets/{secret}"): ("", "`Endpoint`"),
+    ("GET", "/compute/advice"): ("", "`Advice`"),
     ("GET", "/endpoints/{name}"): ("", "`Endpoint`; 404 when there is none"),
     ("DELETE", "/endpoints/{name}"): ("", "`Endpoint` with `deleting: true`; later 404"),
     ("GET", "/endpoints/{name}/events"): (
@@ -45,10 +51,27 @@ TALK: dict[tuple[str, str], tuple[str, str]] = {
             "the end, and a comment every 10 s. `Last-Event-ID` continues"
         ),
     ),
-    ("GET", "/endpoints/{name}/logs"): ("", '`{"logs": "text"}`'),
+    ("GET", "/endpoints/{name}/logs"): (
+        "",
+        (
+            "`MergedLog`; `next` as `after` gives what came since. Each line of `logs` begins with replica and version "
+            "where there are several"
+        ),
+    ),
     ("GET", "/models"): ("", '`{"models": [Model]}`'),
     ("GET", "/models/{name}"): ("", "`Model`; 404 when it is not registered"),
+    ("POST", "/models/{name}/versions/{version}/check"): ('`{"overrides": Overrides}`, or empty', '`{"check": Check}`'),
+    ("GET", "/models/{name}/versions/{version}/check"): ("", "`VersionChecks`"),
+    ("POST", "/checks"): ("`CheckRequest`", '`{"check": Check}`'),
+    ("GET", "/checks/{check}"): ("", '`{"check": Check}`; 404 when it is long over, or the controller started anew'),
+    ("DELETE", "/checks/{check}"): ("", '`{"check": Check}`'),
     ("GET", "/models/{name}/versions/{version}"): ("", "`VersionDetail`; 404 when there is none"),
+    ("GET", "/models/{name}/lineage"): ("", "`Lineage`; what the caller may not see is `withheld`"),
+    ("GET", "/models/{name}/versions/{version}/lineage"): ("", "`Lineage`; 404 when there is no such version"),
+    ("GET", "/models/{name}/versions/{version}/openlineage"): ("", '`{"events": [RunEvent or JobEvent]}`'),
+    ("GET", "/notebook-runs"): ("", '`{"runs": [NotebookRun]}`'),
+    ("GET", "/notebook-runs/{run}"): ("", "`NotebookRun`; 404 when there is none"),
+    ("PUT", "/notebook-runs/{run}"): ("`NotebookRun`; `principal` and `number` are not read", "`NotebookRun`"),
     ("GET", "/outline"): ("", "`Outline`"),
     ("POST", "/interpreters"): (
         '`{"path": "/path/to/python"}`; the local user only',
@@ -65,10 +88,13 @@ TALK |= docs_governance.TALK
 """Body and answer of each operation, which FastAPI does not know: they are JSON of our own dataclasses."""
 
 SHOWN = (
-    types.EndpointSpec, types.ServedEntity, types.Selector, types.Endpoint, types.EndpointStatus, types.VersionStatus,
-    types.Environment, types.Phase, types.Failure, types.Event, types.Model, types.ModelVersion, types.InstanceStatus,
+    types.EndpointSpec, types.ServedEntity, types.Selector, types.Endpoint, types.EntityCompute, types.EndpointStatus,
+    types.VersionStatus, types.Environment, types.Phase, types.Failure, types.Event, types.MergedLog, types.LogLine,
+    computing.Advice, types.Model, types.ModelVersion, types.InstanceStatus,
     types.DaemonStatus, types.TokenInfo, detail.VersionDetail, detail.VersionFile, outline.Outline,
+    traced.Lineage, traced.LineageNode, traced.LineageEdge, traced.NotebookRun,
     outline.OutlineModel, governed.Metastore, governed.Catalog, governed.Schema, governed.Principal, governed.Grant,
+    checked.Check, checked.CheckRequest, checked.Overrides, checked.VersionChecks,
     governed.GrantResult, governed.EffectivePrivilege, governed.Decision, governed.MissingRight, governed.AuditRecord,
 )  # fmt: skip
 
@@ -128,7 +154,8 @@ def _type(cls: type) -> str:
 def _readable(annotation: Any) -> str:
     found = re.sub(r"tuple\[(\w+), \.\.\.\]", r"[\1]", str(annotation)).replace("None", "null").replace("Any", "JSON")
     for name in re.findall(r"\w+", found):
-        known = getattr(types, name, None) or getattr(governed, name, None)
+        modules = (types, computing, governed, checked, traced)
+        known = next((getattr(each, name) for each in modules if hasattr(each, name)), None)
         if isinstance(known, type) and issubclass(known, Enum):
             found = re.sub(rf"\b{name}\b", " | ".join(f'"{each.value}"' for each in known), found)
     return found

@@ -50,8 +50,8 @@ def render() -> str:
     from jupyter_modelserve.magics.core import ModelServeMagics
 
     names = dict.fromkeys([*ModelServeMagics.magics["line"]])
-    order = ["register", "serve", "score", "models", "endpoints", "logs", "stop", "modelserve"]
-    order += ["alias", "promote", "catalogs", "grants", "why_denied"]
+    order = ["register", "check", "serve", "score", "models", "endpoints", "logs", "stop", "modelserve"]
+    order += ["lineage", "alias", "promote", "catalogs", "grants", "why_denied"]
     functions = {name: getattr(ModelServeMagics, ModelServeMagics.magics["line"][name]) for name in names}
     return HEAD + "".join("\n" + describe(name, functions[name]) for name in sorted(functions, key=order.index))
 

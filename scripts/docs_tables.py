@@ -124,8 +124,9 @@ of every answer as well. `Retry-After` is there when the same request may succee
 traceback, a secret or the caller's data. A head of more than 64 KiB is answered 431 with `BAD_REQUEST`.
 
 MLflow's own addresses answer in MLflow's shape, which has `error_code` and `message` too. In Python the same classes
-are raised: `from jupyter_modelserve.errors import NotFound`. One class exists in Python only: `ServingFailed` (409,
-`SERVING_FAILED`), which `%serve` raises when a version cannot be served; its `details` name the causes.
+are raised: `from jupyter_modelserve.errors import NotFound`. Two classes exist in Python only: `ServingFailed` (409,
+`SERVING_FAILED`), which `%serve` raises when a version cannot be served, and `CheckFailed` (409, `CHECK_FAILED`), which
+`%register --check` raises instead of making a version; their `details` name the causes.
 
 {table(("class", "status", "error_code", "meaning"), rows)}"""
 

@@ -12,13 +12,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from jupyter_modelserve.authoring import stamp
 from jupyter_modelserve.client import session
 from jupyter_modelserve.client.address import Address
 from jupyter_modelserve.client.sync import Client
-from jupyter_modelserve.plugins import auth_provider
+from jupyter_modelserve.plugins import auth_provider, run_context
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -65,17 +65,8 @@ def tracks_at(url: str) -> bool:
 
 def notebook_name() -> str:
     """The name of the running notebook, for the run that a registration makes; ``notebook`` when nobody tells."""
-    known = _main_namespace()
-    named = (str(known.get(each, "")) for each in ("PAPERMILL_INPUT_PATH", "__vsc_ipynb_file__", "__session__"))
-    told = stamp.current().get(stamp.NOTEBOOK) or os.environ.get("JPY_SESSION_NAME")
-    session_name = told or next(filter(None, named), "")
-    return Path(session_name).stem or "notebook"
-
-
-def _main_namespace() -> dict[str, Any]:
-    import __main__
-
-    return vars(__main__)
+    told = stamp.current().get(stamp.NOTEBOOK) or stamp.notebook_path()
+    return Path(told).stem or "notebook"
 
 
 def connect(url: str | None = None, token: str | None = None, *, track: bool = False) -> Client:
@@ -96,6 +87,7 @@ def connect(url: str | None = None, token: str | None = None, *, track: bool = F
         import mlflow
 
         auth_provider.install()
+        run_context.install()
         auth_provider.remember(client.address)
         auth_provider.select()
         mlflow.set_tracking_uri(client.url)

@@ -1,11 +1,13 @@
-"""Finds a model that is already logged: ``runs:/…``, ``models:/m-…``, or the last run's, here or on another server.
+"""Finds a saved model: ``runs:/…``, ``models:/m-…``, the last run's, here or on another server; or in a folder.
 
 A model that the instance has is registered where it lies. One from the kernel's own tracking server is downloaded
-with the user's own settings and logged here, so that it can be served without that server.
+with the user's own settings and logged here, so that it can be served without that server. So is what a folder holds.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,16 @@ if TYPE_CHECKING:
 def is_uri(model: Any) -> bool:
     """Whether *model* is the URI of a logged model."""
     return isinstance(model, str) and model.startswith(("runs:/", "models:/"))
+
+
+def is_saved(model: Any) -> bool:
+    """Whether *model* names a saved model: by its URI, or by the path of its folder (or of the MLmodel file in it)."""
+    if is_uri(model) or isinstance(model, os.PathLike):
+        return True
+    try:
+        return isinstance(model, str) and Path(model).expanduser().exists()
+    except (OSError, ValueError):  # a text that no path can be
+        return False
 
 
 def last_uri() -> str:
@@ -43,6 +55,8 @@ def here(client: MlflowClient, uri: str) -> Source | None:
     """Where the instance keeps the model behind *uri*; ``None`` when it does not have it."""
     from mlflow.exceptions import MlflowException
 
+    if not is_uri(uri):
+        return None
     try:
         if uri.startswith("runs:/"):
             return _of_run(client, uri)
@@ -79,11 +93,13 @@ def _of_version(client: MlflowClient, identity: str) -> Source:
 
 
 def download(uri: str, directory: Path) -> Path:
-    """Fetch the model behind *uri* from the kernel's own tracking server.
+    """Fetch the model behind *uri* from the kernel's own tracking server, or copy it from its folder.
 
     Raises:
         NotFound: it is not there either. InvalidParameter: it is no MLflow model.
     """
+    if not is_uri(uri):
+        return _copy(Path(uri).expanduser(), directory)
     import mlflow.artifacts
 
     try:
@@ -96,6 +112,19 @@ def download(uri: str, directory: Path) -> Path:
     if not (found / "MLmodel").is_file():
         raise InvalidParameter(f"{uri} is no MLflow model (it has no MLmodel file)", details={"field": "model"})
     return found
+
+
+def _copy(path: Path, directory: Path) -> Path:
+    """A copy of a model's folder, because registering writes into it who the model is."""
+    folder = path.parent if path.name == "MLmodel" else path
+    if not folder.is_dir():
+        raise NotFound(f"there is no folder {folder}", details={"field": "model"})
+    if not (folder / "MLmodel").is_file():
+        raise InvalidParameter(
+            f"{folder} holds no MLflow model (it has no MLmodel file)",
+            details={"field": "model", "hint": "save one there with mlflow.<flavor>.save_model"},
+        )
+    return Path(shutil.copytree(folder, directory / "model"))
 
 
 def metadata(client: MlflowClient, source: Source, directory: Path) -> Any:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_modelserve import names
-from jupyter_modelserve.authoring import connection, flavors, origin, save, upload
+from jupyter_modelserve.authoring import checks, connection, flavors, origin, save, upload
 from jupyter_modelserve.authoring.example import NO_EXAMPLE, Example, examine
 from jupyter_modelserve.authoring.quiet import quiet
 from jupyter_modelserve.authoring.result import RegisteredVersion, signature_rows
+from jupyter_modelserve.checked import Check
 from jupyter_modelserve.client import session
+from jupyter_modelserve.client.checking import TIMEOUT, CheckFailed
 from jupyter_modelserve.client.sync import Client
 from jupyter_modelserve.errors import InvalidParameter, ModelServeError, from_body
 
@@ -39,13 +41,17 @@ def register(
     flavor: str | None = None,
     params: Mapping[str, Any] | None = None,
     metrics: Mapping[str, float] | None = None,
+    check: bool = False,
+    check_timeout: float = TIMEOUT,
+    on_check: Callable[[Check], None] | None = None,
     verbose: bool = False,
 ) -> RegisteredVersion:
     """Register *model* as a new version of *name*.
 
     Args:
         model: a fitted estimator, an ``mlflow.pyfunc.PythonModel``, a function of the input, the URI of a logged
-            model (``runs:/…``, ``models:/m-…``), or ``None``: the model of this kernel's last run.
+            model (``runs:/…``, ``models:/m-…``), the path of a folder that ``mlflow.<flavor>.save_model`` wrote, or
+            ``None``: the model of this kernel's last run.
         name: ``iris``, or ``catalog.schema.iris`` (then a signature is required, REQ-063).
         alias: one or more aliases to set on the new version.
         tags: tags of the version. description: its description.
@@ -54,9 +60,12 @@ def register(
         signature: an ``mlflow.models.ModelSignature``, instead of the inferred one.
         pip_requirements, extra_pip_requirements, code_paths, flavor: as in ``mlflow.<flavor>.log_model``.
         params, metrics: recorded with the run.
+        check: run the model in a clean environment first and let it predict its example; a version is made only when
+            that works (REQ-125, REQ-127). check_timeout: seconds to wait. on_check: sees the check while it runs.
         verbose: let MLflow speak.
 
     Raises:
+        CheckFailed: the model would not serve; it stays logged, without a version, for other requirements to be tried.
         InvalidParameter: name, alias or model cannot be used; nothing has been logged then.
         NotFound: no model behind the URI. NotRunning: no instance answers.
     """
@@ -67,10 +76,11 @@ def register(
         names.check_alias(name, each)
     record = upload.Record(name, aliases, tags or {}, description, dataset, params or {}, metrics or {})
     options = save.Options(signature, pip_requirements, extra_pip_requirements, code_paths)
-    if model is None or origin.is_uri(model):
-        found = _existing(model, record, verbose)
+    judge = checks.gate(name, check_timeout, on_check) if check else None
+    if model is None or origin.is_saved(model):
+        found = _existing(model, record, judge, verbose)
     else:
-        found = _new(model, input_example, record, options, flavor, verbose)
+        found = _new(model, input_example, record, options, flavor, judge, verbose)
     return _timed(found, time.monotonic() - started)
 
 
@@ -81,7 +91,13 @@ def _timed(found: RegisteredVersion, elapsed: float) -> RegisteredVersion:
 
 
 def _new(
-    model: Any, example: Any, record: upload.Record, options: save.Options, flavor: str | None, verbose: bool
+    model: Any,
+    example: Any,
+    record: upload.Record,
+    options: save.Options,
+    flavor: str | None,
+    judge: checks.Gate | None,
+    verbose: bool,
 ) -> RegisteredVersion:
     kind = flavors.detect(model, flavor)
     flavors.check_fitted(model, kind)
@@ -89,8 +105,7 @@ def _new(
     _require_signature(record.name, examined, options.signature)
     with tempfile.TemporaryDirectory(prefix="modelserve-") as scratch, quiet(verbose):
         saved = save.save(model, kind, examined, options, Path(scratch) / "model")
-        with _instance() as client:
-            source, version = upload.publish(client, saved.directory, record, kind.name)
+        source, version, verdict = _publish(saved.directory, record, kind.name, judge)
     warnings = () if options.signature and example is None else examined.warnings
     return RegisteredVersion(
         name=record.name,
@@ -102,7 +117,30 @@ def _new(
         signature=signature_rows(saved.signature),
         warnings=(*warnings, *saved.warnings),
         requirements=saved.requirements,
+        verdict=verdict,
     )
+
+
+def _publish(
+    directory: Path, record: upload.Record, flavor: str, judge: checks.Gate | None
+) -> tuple[upload.Source, str, str]:
+    """Log and register; where it lies, the version, and what the check in between said.
+
+    MLflow's credentials are swapped for moments only, not while the check runs.
+    """
+    if judge is None:
+        with _instance() as client:
+            return *upload.publish(client, directory, record, flavor), ""
+    with _instance() as client:
+        logged = upload.log(client, directory, record, flavor)
+    try:
+        verdict = judge(logged.source).headline()
+    except BaseException as error:
+        with _instance() as client:
+            upload.give_up(client, logged, keep=isinstance(error, CheckFailed))
+        raise
+    with _instance() as client:
+        return *upload.finish(client, logged, record), verdict
 
 
 def _require_signature(name: str, example: Example, signature: Any) -> None:
@@ -113,9 +151,9 @@ def _require_signature(name: str, example: Example, signature: Any) -> None:
         )
 
 
-def _existing(model: str | None, record: upload.Record, verbose: bool) -> RegisteredVersion:
+def _existing(model: Any, record: upload.Record, judge: checks.Gate | None, verbose: bool) -> RegisteredVersion:
     with tempfile.TemporaryDirectory(prefix="modelserve-") as scratch, quiet(verbose):
-        uri = origin.last_uri() if model is None else model
+        uri = origin.last_uri() if model is None else str(model)
         folder = Path(scratch)
         with _instance() as client:
             source = origin.here(client, uri)
@@ -124,10 +162,11 @@ def _existing(model: str | None, record: upload.Record, verbose: bool) -> Regist
             directory = origin.download(uri, folder)
             written = save._load(directory)
         _require_signature(record.name, Example(None, None), written.signature)
-        with _instance() as client:
-            if source is None:
-                source, version = upload.publish(client, directory, record, "")
-            else:
+        if source is None:
+            source, version, verdict = _publish(directory, record, "", judge)
+        else:
+            verdict = judge(source).headline() if judge else ""
+            with _instance() as client:
                 version = upload.register(client, source, record)
     return RegisteredVersion(
         name=record.name,
@@ -138,6 +177,7 @@ def _existing(model: str | None, record: upload.Record, verbose: bool) -> Regist
         flavor=", ".join(key for key in written.flavors if key != "python_function") or "python_function",
         signature=signature_rows(written.signature),
         warnings=() if written.signature else (NO_EXAMPLE,),
+        verdict=verdict,
     )
 
 

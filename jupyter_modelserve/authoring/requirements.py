@@ -21,6 +21,7 @@ from jupyter_modelserve.authoring.flavors import Flavor
 from jupyter_modelserve.authoring.serialize import is_local
 
 _ALWAYS: Final = {"sklearn": ("numpy", "pandas", "scipy"), "pyfunc": ("numpy", "pandas")}
+_TRANSFORMERS: Final = ("transformers", "torch", "torchvision", "accelerate")
 _NEVER: Final = frozenset(
     {"mlflow", "mlflow-skinny", "mlflow-tracing", "pip", "setuptools", "jupyter-modelserve", "ipython"}
 )
@@ -29,7 +30,7 @@ _NEVER: Final = frozenset(
 
 def infer(model: Any, flavor: Flavor, arguments: dict[str, Any]) -> tuple[list[str], list[str]]:
     """Pinned requirements for *model* as saved with *arguments*, and warnings about what cannot be installed."""
-    found = {_key(each): each for each in _defaults(model, flavor, arguments)}
+    found = {_key(each): each for each in _defaults(flavor, arguments)}
     warnings: list[str] = []
     for module in sorted(modules_of(model) | set(_ALWAYS.get(flavor.name, _ALWAYS["pyfunc"]))):
         for distribution in _distributions().get(module, ())[:1]:
@@ -44,7 +45,7 @@ def infer(model: Any, flavor: Flavor, arguments: dict[str, Any]) -> tuple[list[s
     return sorted(found.values()), warnings
 
 
-def _defaults(model: Any, flavor: Flavor, arguments: dict[str, Any]) -> list[str]:
+def _defaults(flavor: Flavor, arguments: dict[str, Any]) -> list[str]:
     if flavor.name == "pyfunc":
         return [f"cloudpickle=={_version('cloudpickle')}"]
     module = import_module(f"mlflow.{flavor.name}")
@@ -52,7 +53,8 @@ def _defaults(model: Any, flavor: Flavor, arguments: dict[str, Any]) -> list[str
         skops = arguments.get("serialization_format") == "skops"
         return list(module.get_default_pip_requirements(include_cloudpickle=not skops, include_skops=skops))
     if flavor.name == "transformers":
-        return list(module.get_default_pip_requirements(model))
+        # MLflow wants torchvision for every model, and fails without it; what is not installed here is not needed.
+        return [f"{each}=={_version(each)}" for each in _TRANSFORMERS if _is_installed(each)]
     return list(module.get_default_pip_requirements())
 
 
@@ -117,6 +119,14 @@ def _distributions() -> dict[str, list[str]]:
 
 def _version(distribution: str) -> str:
     return metadata.version(distribution).split("+")[0]
+
+
+def _is_installed(distribution: str) -> bool:
+    try:
+        metadata.distribution(distribution)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _is_direct(distribution: str) -> bool:

@@ -12,7 +12,10 @@ SIGNATURE_HEAD = ("part", "name", "type", "required")
 
 @dataclass(frozen=True, repr=False)
 class RegisteredVersion(Rich):
-    """A registered version. ``signature`` rows are (input or output, name, type, required); ``elapsed`` in seconds."""
+    """A registered version. ``signature`` rows are (input or output, name, type, required); ``elapsed`` in seconds.
+
+    ``verdict`` is what the check before registration said, when there was one.
+    """
 
     name: str
     version: str
@@ -23,6 +26,7 @@ class RegisteredVersion(Rich):
     signature: tuple[tuple[str, str, str, str], ...] = ()
     warnings: tuple[str, ...] = ()
     requirements: tuple[str, ...] = ()
+    verdict: str = ""
     elapsed: float = field(default=0.0, compare=False)
 
     @property
@@ -41,7 +45,7 @@ class RegisteredVersion(Rich):
 
     def text(self) -> str:
         """Name, version, aliases, signature, warnings."""
-        lines = [self._headline()]
+        lines = [self._headline(), *([f"check: {self.verdict}"] if self.verdict else [])]
         if self.signature:
             lines.append(text_table(SIGNATURE_HEAD, self.signature))
         return "\n".join(lines + [f"warning: {each}" for each in self.warnings])
@@ -49,8 +53,9 @@ class RegisteredVersion(Rich):
     def html(self) -> str:
         """The same with a table."""
         table = html_table(SIGNATURE_HEAD, self.signature) if self.signature else ""
+        verdict = f"<div>check: {escape(self.verdict)}</div>" if self.verdict else ""
         notes = "".join(f"<div>⚠ {escape(each)}</div>" for each in self.warnings)
-        return f"<div><b>{escape(self._headline())}</b>{table}{notes}</div>"
+        return f"<div><b>{escape(self._headline())}</b>{verdict}{table}{notes}</div>"
 
     def json(self) -> dict[str, Any]:
         """Everything but the object itself."""
@@ -66,6 +71,7 @@ class RegisteredVersion(Rich):
             "signature": [list(row) for row in self.signature],
             "requirements": list(self.requirements),
             "warnings": list(self.warnings),
+            "check": self.verdict,
             "elapsed": round(self.elapsed, 3),
         }
 

@@ -5,6 +5,7 @@ Everything that can fail fails here, before the instance hears of the model, so 
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -45,7 +46,7 @@ def save(model: Any, flavor: Flavor, example: Example, options: Options, directo
     """
     code_paths = [str(Path(each).expanduser()) for each in options.code_paths or ()] or None
     signature = options.signature or _signature(model, flavor, example)
-    arguments = serialize.sklearn_arguments(model) if flavor.name == "sklearn" else {}
+    arguments = _format(model, flavor, example)
     with serialize.by_value(model, code_paths):
         pins, warnings = _requirements(model, flavor, arguments, options)
         arguments |= {
@@ -64,6 +65,12 @@ def save(model: Any, flavor: Flavor, example: Example, options: Options, directo
             "MLflow could not infer a signature from the example; pass signature, or requests are not checked",
         ]
     return Saved(directory, found, _read_requirements(directory), tuple(warnings))
+
+
+def _format(model: Any, flavor: Flavor, example: Example) -> dict[str, Any]:
+    if flavor.name == "sklearn":
+        return serialize.sklearn_arguments(model)
+    return serialize.pytorch_arguments(example.kept) if flavor.name == "pytorch" else {}
 
 
 def _signature(model: Any, flavor: Flavor, example: Example) -> Any:
@@ -103,9 +110,17 @@ def _write(model: Any, flavor: Flavor, arguments: dict[str, Any]) -> None:
     try:
         if flavor.name == "pyfunc":
             module.save_model(python_model=model, **arguments)
+        elif flavor.name == "pytorch":
+            with serialize.evaluating(model):
+                module.save_model(model, **arguments)
         else:
             module.save_model(model, **arguments)
     except Exception as error:
+        if arguments.get("serialization_format") == "pt2":
+            # Not every PyTorch model is a graph; for example its way may depend on its data.
+            shutil.rmtree(arguments["path"], ignore_errors=True)
+            _write(model, flavor, arguments | {"serialization_format": "pickle"})
+            return
         raise InvalidParameter(
             f"this {type(model).__name__} cannot be saved: {_first_line(error)}", details={"field": "model"}
         ) from error

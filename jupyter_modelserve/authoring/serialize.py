@@ -42,6 +42,32 @@ def trusted_types(model: Any) -> list[str] | None:
     return unknown
 
 
+def pytorch_arguments(example: Any) -> dict[str, Any]:
+    """Arguments of ``mlflow.pytorch.save_model``: an exported graph where the example allows one, else a pickle.
+
+    A graph is loaded without running code of the model. It needs an array with more than one row, because of a single
+    row PyTorch makes a model that takes nothing but single rows.
+    """
+    exported = type(example).__name__ == "ndarray" and example.ndim and len(example) > 1
+    return {"serialization_format": "pt2" if exported else "pickle"}
+
+
+@contextmanager
+def evaluating(model: Any) -> Iterator[None]:
+    """A PyTorch model predicts inside this block as it will when it is served, without dropout and the like.
+
+    MLflow puts what it loads into this mode, but a graph stays in the mode in which it was exported.
+    """
+    before = [(each, each.training) for each in model.modules()] if hasattr(model, "modules") else []
+    for each, _ in before:
+        each.training = False
+    try:
+        yield
+    finally:
+        for each, training in before:
+            each.training = training
+
+
 def is_local(module: str) -> bool:
     """Whether *module* is the user's own file: neither installed nor standard library, so absent where it is served."""
     found = sys.modules.get(module.split(".")[0])

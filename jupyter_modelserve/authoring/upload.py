@@ -43,11 +43,25 @@ class Source:
     run_id: str | None = None
 
 
+@dataclass(frozen=True)
+class Logged:
+    """A model that is logged and not registered yet; ``own_run`` when the run was made for it."""
+
+    source: Source
+    run_id: str
+    own_run: bool
+
+
 def publish(client: MlflowClient, directory: Path, record: Record, flavor: str) -> tuple[Source, str]:
     """Log the files in *directory* and register them; returns where they are and the version number.
 
     A failure leaves no run, no logged model and no version.
     """
+    return finish(client, log(client, directory, record, flavor), record)
+
+
+def log(client: MlflowClient, directory: Path, record: Record, flavor: str) -> Logged:
+    """Log the files in *directory*, with their run. A failure leaves nothing."""
     run_id, own = _run(client)
     model_id: str | None = None
     try:
@@ -61,14 +75,30 @@ def publish(client: MlflowClient, directory: Path, record: Record, flavor: str) 
         client.log_model_artifacts(logged.model_id, str(directory))
         client.finalize_logged_model(logged.model_id, "READY")
         _log(client, run_id, logged.model_id, record)
-        source = Source(f"models:/{logged.model_id}", logged.model_id, run_id)
-        version = register(client, source, record)
+        return Logged(Source(f"models:/{logged.model_id}", logged.model_id, run_id), run_id, own)
     except BaseException:
         _undo(client, model_id, run_id if own else None)
         raise
-    if own:
-        client.set_terminated(run_id)
-    return source, version
+
+
+def finish(client: MlflowClient, logged: Logged, record: Record) -> tuple[Source, str]:
+    """Make a version of a logged model. A failure leaves neither of them."""
+    try:
+        version = register(client, logged.source, record)
+    except BaseException:
+        give_up(client, logged, keep=False)
+        raise
+    if logged.own_run:
+        client.set_terminated(logged.run_id)
+    return logged.source, version
+
+
+def give_up(client: MlflowClient, logged: Logged, *, keep: bool) -> None:
+    """No version is made of it: forget it, or *keep* it logged, so that other requirements can be tried on it."""
+    if not keep:
+        _undo(client, logged.source.model_id, logged.run_id if logged.own_run else None)
+    elif logged.own_run:
+        client.set_terminated(logged.run_id)
 
 
 def _run(client: MlflowClient) -> tuple[str, bool]:
@@ -79,7 +109,7 @@ def _run(client: MlflowClient) -> tuple[str, bool]:
     if active is not None and tracks_at(client.tracking_uri):
         return str(active.info.run_id), False
     name = notebook_name()
-    run = client.create_run(_experiment(client), run_name=name, tags={"mlflow.source.name": name, **stamp.current()})
+    run = client.create_run(_experiment(client), run_name=name, tags={"mlflow.source.name": name, **stamp.here()})
     return str(run.info.run_id), True
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Final
 
-from jupyter_modelserve.cli.checks import engine, machine, state
+from jupyter_modelserve.cli.checks import engine, index, machine, state
 from jupyter_modelserve.cli.checks.finding import Check, Finding, Level
 from jupyter_modelserve.settings import Paths
 
@@ -21,6 +21,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     machine.port,
     machine.uv,
     machine.interpreters,
+    index.index,
     engine.docker,
 )
 

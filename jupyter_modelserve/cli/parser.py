@@ -27,7 +27,16 @@ def build() -> argparse.ArgumentParser:
     _run(
         commands.add_parser("run", help="run a notebook", description="Run a notebook under papermill, for schedules.")
     )
+    _check(
+        commands.add_parser("check", help="try a model in a clean environment", description="Would this model serve?")
+    )
     _image(commands.add_parser("image", help="take a model out as an image", description="Take a model out."))
+    _secret(
+        commands.add_parser("secret", help="set secrets of an endpoint", description="Set secret variables of a model.")
+    )
+    _size(
+        commands.add_parser("size", help="how much compute a load needs", description="Calculate compute for a load.")
+    )
     return parser
 
 
@@ -61,6 +70,9 @@ def _logs(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-n", "--lines", type=_count, default=50, help="how many lines (default: 50)")
     parser.add_argument("-f", "--follow", action="store_true", help="go on showing new lines until interrupted")
+    parser.add_argument("--model", default="", help="of an endpoint: only this model")
+    parser.add_argument("--version", default="", help="of an endpoint: only this version")
+    parser.add_argument("--replica", default="", help="of an endpoint: only this replica; the first digits of its id")
     parser.set_defaults(run=_lazily("logs", "logs"))
 
 
@@ -110,6 +122,17 @@ def _run(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_lazily("run", "run"))
 
 
+def _check(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", help="iris/2, iris@Champion, or a logged model: models:/m-… or runs:/…")
+    parser.add_argument("--name", help="for a logged model: the model that it shall become a version of")
+    parser.add_argument("--requirement", action="append", help="tried instead of the model's own; may be repeated")
+    parser.add_argument("--without", action="append", help="name of a requirement to leave out; may be repeated")
+    parser.add_argument("--python", help="try another Python, such as 3.10")
+    parser.add_argument("--timeout", type=duration, default=3600, help="the longest to wait (default: 1h)")
+    parser.add_argument("--json", action="store_true", help="print the whole check as JSON for programs")
+    parser.set_defaults(run=_lazily("check", "check"))
+
+
 def _image(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     export = commands.add_parser(
@@ -128,6 +151,27 @@ def _image(parser: argparse.ArgumentParser) -> None:
     written.add_argument("model", help="iris/2 or iris@Champion")
     written.add_argument("directory", help="a directory that does not exist yet")
     written.set_defaults(run=_lazily("image", "dockerfile"))
+
+
+def _secret(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    put = commands.add_parser(
+        "set",
+        help="set a secret; the value is asked for, or read from a pipe",
+        description="Set a secret variable of an endpoint's models. The value is asked for, or read from a pipe.",
+    )
+    remove = commands.add_parser("remove", help="remove a secret", description="Remove a secret of an endpoint.")
+    for each, function in ((put, "put"), (remove, "remove")):
+        each.add_argument("endpoint", help="name of the endpoint")
+        each.add_argument("name", help="name of the variable")
+        each.set_defaults(run=_lazily("secret", function))
+
+
+def _size(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("requests", type=float, help="requests per second")
+    parser.add_argument("seconds", type=float, help="seconds that one prediction takes")
+    parser.add_argument("--json", action="store_true", help="print JSON for programs")
+    parser.set_defaults(run=_lazily("size", "size"))
 
 
 def duration(text: str) -> int:

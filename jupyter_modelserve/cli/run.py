@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from jupyter_modelserve.authoring import stamp
-from jupyter_modelserve.cli import parameters
+from jupyter_modelserve.cli import parameters, reporting
 from jupyter_modelserve.client.records import recorded
 from jupyter_modelserve.errors import InvalidParameter
 
@@ -48,15 +48,19 @@ def run(arguments: argparse.Namespace) -> int:
     except InvalidParameter as error:
         print(f"error: {error.message}", file=sys.stderr)
         return 2
-    started = time.monotonic()
+    started, started_at = time.monotonic(), int(time.time() * 1000)
     if not arguments.json:
         print(f"{found.notebook} → {found.output}", flush=True)
+    reporting.report(found, started_at, ended=False)
     with _stamped(found):
         found.failed = _execute(found, arguments.kernel, arguments.timeout)
     found.seconds = round(time.monotonic() - started, 1)
     found.state = "failed" if found.failed else "succeeded"
     if Path(found.output).is_file():
         found.records = recorded(found.output)
+    refused = reporting.report(found, started_at, ended=True)
+    if refused:
+        print(f"warning: the instance did not take the run's result: {refused}", file=sys.stderr)
     _report(found, as_json=arguments.json)
     return 1 if found.failed else 0
 

@@ -11,9 +11,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from jupyter_modelserve.client import calls, payload, progress, sse, target, wire
 from jupyter_modelserve.client.address import Address, locate
 from jupyter_modelserve.client.governance import AsyncGovernance
+from jupyter_modelserve.client.lineage_calls import AsyncLineageMethods
 from jupyter_modelserve.errors import DeadlineExceeded, ModelServeError, NotFound, NotRunning, Unavailable
 from jupyter_modelserve.settings import Paths
-from jupyter_modelserve.types import Endpoint, EndpointSpec, Event, InstanceStatus, Model, TokenInfo, from_json
+from jupyter_modelserve.types import (
+    Endpoint,
+    EndpointSpec,
+    Event,
+    InstanceStatus,
+    MergedLog,
+    Model,
+    TokenInfo,
+    from_json,
+)
 
 if TYPE_CHECKING:
     import httpx
@@ -21,7 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class AsyncClient(AsyncGovernance):
+class AsyncClient(AsyncGovernance, AsyncLineageMethods):
     """Talks to one instance from one event loop; close it, or use it in an ``async with`` block.
 
     Every method raises a :class:`~jupyter_modelserve.errors.ModelServeError` of the class that the instance sent;
@@ -77,9 +87,17 @@ class AsyncClient(AsyncGovernance):
         """One endpoint; ``NotFound`` when it is unknown."""
         return await self.send(calls.endpoint(name))
 
-    async def put_endpoint(self, spec: EndpointSpec) -> Endpoint:
-        """Create or update an endpoint; returns at once, see :meth:`wait_ready`."""
-        return await self.send(calls.put_endpoint(spec))
+    async def put_endpoint(self, spec: EndpointSpec, secret_values: Mapping[str, str] | None = None) -> Endpoint:
+        """Create or update an endpoint, with new values for secrets; returns at once, see :meth:`wait_ready`."""
+        return await self.send(calls.put_endpoint(spec, secret_values))
+
+    async def put_secret(self, name: str, secret: str, value: str) -> Endpoint:
+        """Set a secret of an endpoint; its versions start anew with it, without a gap (REQ-140)."""
+        return await self.send(calls.put_secret(name, secret, value))
+
+    async def delete_secret(self, name: str, secret: str) -> Endpoint:
+        """Take a secret away from an endpoint."""
+        return await self.send(calls.delete_secret(name, secret))
 
     async def delete_endpoint(self, name: str) -> Endpoint:
         """Stop and forget an endpoint; returns at once, see :meth:`wait_gone`."""
@@ -92,6 +110,12 @@ class AsyncClient(AsyncGovernance):
     async def logs(self, name: str, model: str, version: str, tail: int = 200) -> str:
         """The last *tail* log lines of one version that an endpoint serves."""
         return await self.send(calls.logs(name, model, version, tail))
+
+    async def merged_logs(
+        self, name: str, model: str = "", version: str = "", replica: str = "", tail: int = 200, after: str = ""
+    ) -> MergedLog:
+        """The last *tail* lines of all versions and replicas by time; *after* is ``next`` of an earlier answer."""
+        return await self.send(calls.merged_logs(name, model, version, replica, tail, after))
 
     async def models(self) -> list[Model]:
         """All registered models."""

@@ -12,7 +12,17 @@ from urllib.parse import quote
 
 from jupyter_modelserve import names
 from jupyter_modelserve.addresses import API
-from jupyter_modelserve.types import Endpoint, EndpointSpec, Event, InstanceStatus, Model, TokenInfo, from_json, to_json
+from jupyter_modelserve.types import (
+    Endpoint,
+    EndpointSpec,
+    Event,
+    InstanceStatus,
+    MergedLog,
+    Model,
+    TokenInfo,
+    from_json,
+    to_json,
+)
 
 T = TypeVar("T")
 
@@ -52,9 +62,21 @@ def endpoint(name: str) -> Call[Endpoint]:
     return Call("GET", f"{API}/endpoints/{segment(names.check_endpoint(name))}", _endpoint)
 
 
-def put_endpoint(spec: EndpointSpec) -> Call[Endpoint]:
-    """Create or update an endpoint."""
-    return Call("PUT", f"{API}/endpoints/{segment(names.check_endpoint(spec.name))}", _endpoint, json=to_json(spec))
+def put_endpoint(spec: EndpointSpec, secret_values: Mapping[str, str] | None = None) -> Call[Endpoint]:
+    """Create or update an endpoint, with new values for secrets."""
+    body = to_json(spec) | ({"secret_values": dict(secret_values)} if secret_values else {})
+    return Call("PUT", f"{API}/endpoints/{segment(names.check_endpoint(spec.name))}", _endpoint, json=body)
+
+
+def put_secret(name: str, secret: str, value: str) -> Call[Endpoint]:
+    """Set one secret of an endpoint."""
+    path = f"{API}/endpoints/{segment(names.check_endpoint(name))}/secrets/{segment(secret)}"
+    return Call("PUT", path, _endpoint, json={"value": value})
+
+
+def delete_secret(name: str, secret: str) -> Call[Endpoint]:
+    """Take one secret of an endpoint away."""
+    return Call("DELETE", f"{API}/endpoints/{segment(names.check_endpoint(name))}/secrets/{segment(secret)}", _endpoint)
 
 
 def delete_endpoint(name: str) -> Call[Endpoint]:
@@ -77,6 +99,16 @@ def logs(name: str, model: str, version: str, tail: int = 200) -> Call[str]:
     query: dict[str, str | int] = {"model": model, "version": version, "tail": tail}
     path = f"{API}/endpoints/{segment(names.check_endpoint(name))}/logs"
     return Call("GET", path, lambda body: str(body["logs"]), query=query)
+
+
+def merged_logs(
+    name: str, model: str = "", version: str = "", replica: str = "", tail: int = 200, after: str = ""
+) -> Call[MergedLog]:
+    """The last *tail* lines of all versions and replicas (or those named) by time, behind the cursor *after*."""
+    wanted = {"model": model, "version": version, "replica": replica, "after": after}
+    query: dict[str, str | int] = {key: value for key, value in wanted.items() if value} | {"tail": tail}
+    path = f"{API}/endpoints/{segment(names.check_endpoint(name))}/logs"
+    return Call("GET", path, lambda body: from_json(MergedLog, body), query=query)
 
 
 def models() -> Call[list[Model]]:

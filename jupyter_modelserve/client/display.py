@@ -12,6 +12,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Final
 
+from jupyter_modelserve.client.cards import CARD_MIME
+
 MIME: Final = "application/vnd.jupyter-modelserve+json"
 SCHEMA: Final = 1
 
@@ -31,11 +33,17 @@ class Rich(ABC):
     def json(self) -> dict[str, Any]:
         """Plain JSON values with a ``kind``; never a secret."""
 
+    def card(self) -> dict[str, str]:
+        """What a live card shows instead of the HTML (see :mod:`.cards`); empty for results that do not change."""
+        return {}
+
     def __repr__(self) -> str:
         return self.text()
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         bundle = {"text/plain": self.text(), "text/html": self.html(), MIME: {"schema": SCHEMA, **self.json()}}
+        if live := self.card():
+            bundle[CARD_MIME] = {"schema": SCHEMA, **live}
         wanted = set(include or bundle) - set(exclude or ())
         return {key: value for key, value in bundle.items() if key in wanted}
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from jupyter_modelserve.client.cards import card
 from jupyter_modelserve.client.display import Rich, escape, html_table, text_table, when
 from jupyter_modelserve.client.progress import failed_versions
 from jupyter_modelserve.types import Endpoint, InstanceStatus, Model, VersionStatus, to_json
@@ -72,6 +73,10 @@ class ServedEndpoint(Rich):
             f"<div>{head}{table}{notes}" + "".join(f"<div><code>{escape(u)}</code></div>" for u in self.urls) + "</div>"
         )
 
+    def card(self) -> dict[str, str]:
+        """The endpoint, live."""
+        return card("endpoint", self.name)
+
     def json(self) -> dict[str, Any]:
         """The endpoint as the API shows it."""
         return {
@@ -130,6 +135,10 @@ class ModelList(_Table[Model]):
         newest = item.versions[0].version if item.versions else ""
         return item.name, len(item.versions), newest, ", ".join(aliases), ", ".join(stages), when(item.updated_at)
 
+    def card(self) -> dict[str, str]:
+        """All models, live."""
+        return card(self.kind)
+
 
 class EndpointList(_Table[Endpoint]):
     """Endpoints with what they serve."""
@@ -144,6 +153,10 @@ class EndpointList(_Table[Endpoint]):
         ready = ", ".join(f"{each.model}/{each.version}" for each in item.status.versions if each.serving)
         change = "stopping" if item.deleting else item.status.update.value
         return item.spec.name, item.status.service.value, change, serves, ready
+
+    def card(self) -> dict[str, str]:
+        """All endpoints, live."""
+        return card(self.kind)
 
 
 @dataclass(frozen=True, repr=False)

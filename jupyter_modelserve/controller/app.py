@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from jupyter_modelserve import __version__
 from jupyter_modelserve.controller.api import (
+    checks,
     endpoints,
     errors,
     governance,
@@ -13,6 +14,7 @@ from jupyter_modelserve.controller.api import (
     governance_rights,
     instance,
     internal,
+    lineage,
     registry,
     tokens,
 )
@@ -26,7 +28,18 @@ def create_app(controller: Controller | None = None) -> FastAPI:
     """The application; without a *controller* it can only describe itself (for the reference documentation)."""
     app = DescribedAPI(title="jupyter-modelserve", version=__version__, openapi_url=None, docs_url=None, redoc_url=None)
     app.state.controller = controller
-    for group in (endpoints, instance, registry, tokens, governance, governance_rights, governance_models, internal):
+    for group in (
+        endpoints,
+        instance,
+        registry,
+        tokens,
+        governance,
+        governance_rights,
+        governance_models,
+        internal,
+        checks,
+        lineage,
+    ):
         group.operations.install(app)
     for face in FACES:
         face.install(app)

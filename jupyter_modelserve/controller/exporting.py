@@ -20,6 +20,7 @@ from jupyter_modelserve.controller.engines.docker import archive
 from jupyter_modelserve.controller.engines.docker.client import DockerClient
 from jupyter_modelserve.controller.engines.docker.container import PROGRAM, ROOTS_UID
 from jupyter_modelserve.controller.engines.docker.images import Bench, Images
+from jupyter_modelserve.controller.engines.docker.maker import Maker
 from jupyter_modelserve.controller.engines.docker.runtime import program_files
 from jupyter_modelserve.controller.environments import EnvironmentFailed
 from jupyter_modelserve.controller.environments.images import ImageEnvironments
@@ -28,6 +29,7 @@ from jupyter_modelserve.controller.environments.resolve import read_declared
 from jupyter_modelserve.controller.registry import files, reader
 from jupyter_modelserve.controller.store.database import Database
 from jupyter_modelserve.errors import ModelServeError, NotFound
+from jupyter_modelserve.launcher import identity
 from jupyter_modelserve.settings import Paths, Settings
 from jupyter_modelserve.types import ModelVersion
 
@@ -78,7 +80,9 @@ async def _run(found: argparse.Namespace) -> str:
     if found.what == "dockerfile":
         return await asyncio.to_thread(write_context, directory, settings, Path(found.target))
     with closing(DockerClient(settings.docker_host, patience=settings.build_timeout)) as client:
-        return await export(Images(client), paths, settings, directory, found.target)
+        instance = identity.read(paths)
+        maker = Maker(instance.instance_id, paths.home) if instance else None
+        return await export(Images(client, maker), paths, settings, directory, found.target)
 
 
 async def _version(database: Database, model: str, number: str) -> ModelVersion:

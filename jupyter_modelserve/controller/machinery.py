@@ -10,12 +10,15 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
+from jupyter_modelserve.controller import orphans
 from jupyter_modelserve.controller.engines.base import Engine, EngineError
 from jupyter_modelserve.controller.engines.docker.client import DockerClient
 from jupyter_modelserve.controller.engines.docker.engine import DockerEngine
 from jupyter_modelserve.controller.engines.docker.images import Images
+from jupyter_modelserve.controller.engines.docker.maker import Maker
 from jupyter_modelserve.controller.engines.process import ProcessEngine
 from jupyter_modelserve.controller.engines.together import DOCKER, PROCESS, Engines
 from jupyter_modelserve.controller.environments.choice import ChosenEnvironments
@@ -35,7 +38,7 @@ class Machinery:
         self._docker = DockerEngine(paths, instance_id, DockerClient(settings.docker_host))
         # Builds and pulls are silent for minutes; the engine's own calls must not wait as long.
         self._builders = DockerClient(settings.docker_host, patience=settings.build_timeout)
-        self._images = ImageEnvironments(paths, settings, Images(self._builders))
+        self._images = ImageEnvironments(paths, settings, Images(self._builders, Maker(instance_id, paths.home)))
         processes = ProcessEngine(paths, instance_id)
         # The first one is the default, whose isolation the instance's status shows.
         engines: dict[str, Engine] = {DOCKER: self._docker, PROCESS: processes}
@@ -48,14 +51,25 @@ class Machinery:
             self._docker.machine,
             self._docker.serves,
         )
+        # Checks must see what is missing, so they never borrow; what they build is there for serving afterwards.
+        self.clean = ChosenEnvironments(
+            EngineChoice(settings.engine),
+            Environments(paths, replace(settings, borrow=False)),
+            self._images,
+            self._docker.machine,
+            self._docker.serves,
+        )
 
-    async def keep(self, wake: Callable[[], None]) -> None:
-        """Pass the engines' hints on to *wake*, and remove old images now and then; until cancelled."""
-        await asyncio.gather(self._listen(wake), self._collect())
+    async def keep(self, wake: Callable[[], None], known: orphans.Known) -> None:
+        """Pass the engines' hints on to *wake*, and remove old images and what belongs to no endpoint (*known* are
+        the names of all) now and then; until cancelled.
+        """
+        await asyncio.gather(self._listen(wake), self._collect(), orphans.keep(self.engines, self._docker, known))
 
     async def close(self) -> None:
         """Let go of everything; replicas keep running."""
         await self.environments.close()
+        await self.clean.close()
         await self.engines.close()
         self._builders.close()
 

@@ -23,12 +23,15 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from jupyter_modelserve import locks
 from jupyter_modelserve.controller.app import create_app
+from jupyter_modelserve.controller.checking.running import Runner
+from jupyter_modelserve.controller.checking.service import Checks
 from jupyter_modelserve.controller.endpoints.manager import Endpoints
 from jupyter_modelserve.controller.endpoints.preparation import Preparer
 from jupyter_modelserve.controller.endpoints.publication import Publication
 from jupyter_modelserve.controller.engines.base import Engine
 from jupyter_modelserve.controller.governance.service import Governance
 from jupyter_modelserve.controller.idle import GatewayAddress, until_idle
+from jupyter_modelserve.controller.lineage import keeper
 from jupyter_modelserve.controller.machinery import Machinery
 from jupyter_modelserve.controller.mlflow_child import MlflowChild
 from jupyter_modelserve.controller.parts import Controller
@@ -84,14 +87,18 @@ async def serve(paths: Paths, instance: Instance) -> None:
     child = MlflowChild(paths, settings)
     recorder = Recorder(database, paths)
     governance = Governance(database, publication.governed)
-    controller = Controller(instance, paths, settings, database, publication, endpoints, child, governance)
+    runner = Runner(instance.instance_id, paths, settings, engine, machinery.clean)
+    checks = Checks(database, paths, runner)
+    controller = Controller(instance, paths, settings, database, publication, endpoints, child, governance, checks)
     await endpoints.start()
     background = [
         asyncio.create_task(child.run(), name="mlflow"),
         asyncio.create_task(ChangeWatch(database, endpoints.wake_models, created=recorder.created).run(), name="watch"),
-        asyncio.create_task(machinery.keep(endpoints.wake_all), name="engines"),
+        asyncio.create_task(machinery.keep(endpoints.wake_all, endpoints.names), name="engines"),
         asyncio.create_task(_wake_on_acknowledgement(publication, endpoints), name="acknowledgements"),
+        asyncio.create_task(checks.sweep(), name="checks"),
         asyncio.create_task(governance.watch(local_user()), name="grants"),
+        asyncio.create_task(keeper.keep(database), name="lineage"),
         asyncio.create_task(Partner(paths, "gateway", spawn_gateway).run(), name="partner"),
     ]
     background.insert(0, asyncio.create_task(_end_when_idle(controller), name="idle"))
@@ -99,6 +106,7 @@ async def serve(paths: Paths, instance: Instance) -> None:
         await _listen(controller)
     finally:
         await endpoints.close()
+        await checks.close()
         background.pop().cancel()  # the partner: nobody is brought back from here on
         if controller.stop_replicas:
             await _stop_replicas(engine)

@@ -7,6 +7,7 @@ import os
 import time
 from dataclasses import dataclass, field
 
+from jupyter_modelserve.controller.checking.service import Checks
 from jupyter_modelserve.controller.endpoints.manager import Endpoints
 from jupyter_modelserve.controller.endpoints.publication import Publication
 from jupyter_modelserve.controller.governance.service import Governance
@@ -29,6 +30,7 @@ class Controller:
     endpoints: Endpoints
     mlflow: MlflowChild
     governance: Governance
+    checks: Checks
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     stop_replicas: bool = False
     started_at: int = field(default_factory=lambda: int(time.time() * 1000))

@@ -153,10 +153,14 @@ class ReplicaClient:
         """Drain a version (at most *grace* seconds) and forget it; an unknown one is no error."""
         await self._ask("DELETE", f"/workers/{quote(worker, safe='')}", params={"grace": f"{grace:g}"})
 
-    async def log(self, worker: str, tail: int) -> str:
-        """The last *tail* lines that a version printed; empty when there is no such worker."""
+    async def log(self, worker: str, tail: int, *, times: bool = False) -> str:
+        """The last *tail* lines that a version printed; empty when there is no such worker.
+
+        With *times* each line begins with when it was written (``2026-11-21T15:20:46.123456Z``) and a blank.
+        """
         path = f"/workers/{quote(worker, safe='')}/log"
-        answer = await self._ask("GET", path, params={"tail": str(tail)}, absent=True)
+        params = {"tail": str(tail), **({"times": "yes"} if times else {})}
+        answer = await self._ask("GET", path, params=params, absent=True)
         return "" if answer.status_code == httpx.codes.NOT_FOUND else answer.text
 
     async def stop(self, grace: float) -> None:

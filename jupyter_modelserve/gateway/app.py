@@ -9,13 +9,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
 from jupyter_modelserve.addresses import Owner, Rule, find
 from jupyter_modelserve.errors import MethodNotAllowed, ModelServeError, NotFound
 from jupyter_modelserve.gateway import routing
-from jupyter_modelserve.gateway.auth import authenticate, authorize, authorize_scoring, read_token
+from jupyter_modelserve.gateway.auth import (
+    authenticate,
+    authenticate_ticket,
+    authorize,
+    authorize_scoring,
+    read_token,
+    shows,
+)
+from jupyter_modelserve.gateway.demand import Demand
 from jupyter_modelserve.gateway.express import Express, Ticket, Work
 from jupyter_modelserve.gateway.guard import HostGuard, decode_path
 from jupyter_modelserve.gateway.hints import Hints
@@ -25,11 +34,13 @@ from jupyter_modelserve.gateway.proxy import Proxy
 from jupyter_modelserve.gateway.request import GONE, Request
 from jupyter_modelserve.gateway.scoring import AnswerBroken, Scorer
 from jupyter_modelserve.gateway.snapshot import Snapshots
+from jupyter_modelserve.gateway.streams import Streams
 from jupyter_modelserve.gateway.usage import Usage
+from jupyter_modelserve.gateway.waking import WaitingRoom
 from jupyter_modelserve.launcher.partner import Partner
 from jupyter_modelserve.launcher.spawning import spawn_controller
 from jupyter_modelserve.settings import Paths, Settings
-from jupyter_modelserve.types import Instance
+from jupyter_modelserve.types import Instance, RouteTable, TokenGrant
 
 _DISCOVERY: Final = {"oidc_endpoint": "", "account_id": None, "workspace_id": None, "cloud": None}
 _UNEXPECTED: Final = ModelServeError("something went wrong here; the log has more under the request id")
@@ -58,15 +69,22 @@ class Gateway:
             settings.request_timeout,
             trouble=self.hints.trouble,
             recheck=self._recheck,
+            room=WaitingRoom(settings.wake_queue, settings.wake_hold),
         )
+        self.demand = Demand(str(paths.controller_socket), self.scorer.workers.all, self.scorer.room)
         self.express = Express(self.scorer, self._ordinary, self._conclude)
         self._tasks: set[asyncio.Task[None]] = set()
-        self.snapshots = Snapshots(paths, instance.instance_id, self.scorer.adopt)
+        self.snapshots = Snapshots(paths, instance.instance_id, self._adopt)
+        self.streams = Streams(lambda: self.snapshots.current)
         self._guard = HostGuard(instance.port, settings.allowed_hosts)
         self._proxy = Proxy(settings.hold, f"127.0.0.1:{instance.port}")
 
     def _table(self) -> Any:
         return self.snapshots.table()
+
+    def _adopt(self, table: RouteTable) -> None:
+        self.scorer.adopt(table)
+        self.streams.look()
 
     # ------------------------------------------------------------------------------------------------ requests
     def begin(self, request: Request) -> None:
@@ -153,7 +171,8 @@ class Gateway:
         if snapshot is None:
             read_token(authorization)
             snapshot = await self.snapshots.ready(self._settings.hold)
-        grant = authenticate(authorization, snapshot.tokens)
+        grant = authenticate_ticket(request, self._instance.nonce, snapshot.tokens)
+        grant = grant or authenticate(authorization, snapshot.tokens)
         request.grant_id = grant.id
         authorize(grant, row.rule)
         self.usage.note(grant.id)
@@ -163,11 +182,18 @@ class Gateway:
             request.link.ticket = Ticket.of(request, snapshot, grant, address)
             await self.scorer.handle(request, address)
         elif row.owner is Owner.GATEWAY:
-            await self._own(request)
-        elif row.owner is Owner.CONTROLLER:
-            await self._proxy.handle(request, str(self._paths.controller_socket), "controller", grant)
+            await self._own(request, partial(shows, snapshot, grant))
         else:
-            await self._proxy.handle(request, str(self._paths.mlflow_socket), "MLflow server", grant)
+            await self._forward(request, row.owner, grant)
+
+    async def _forward(self, request: Request, owner: Owner, grant: TokenGrant) -> None:
+        behind = {
+            Owner.CONTROLLER: (self._paths.controller_socket, "controller"),
+            Owner.MLFLOW: (self._paths.mlflow_socket, "MLflow server"),
+        }
+        socket, who = behind[owner]
+        with self.streams.held(request, grant):
+            await self._proxy.handle(request, str(socket), who, grant)
 
     def _recheck(self, request: Request) -> None:
         """Refuse a request whose address changed hands while it waited, when its caller may not score the new model."""
@@ -175,13 +201,13 @@ class Gateway:
         if ticket is not None and snapshot is not None:
             authorize_scoring(ticket.grant, snapshot, request.path, request.method)
 
-    async def _own(self, request: Request) -> None:
+    async def _own(self, request: Request, shown: Callable[[str], bool] = lambda _: False) -> None:
         if request.method not in {"GET", "HEAD"}:
             raise MethodNotAllowed("this address takes GET only", details={"allow": ["GET", "HEAD"]})
         if request.path == "/health":
             await request.reply_json(self._health())
         elif request.path == "/metrics":
-            await request.reply(200, [(b"content-type", CONTENT_TYPE)], self._metrics())
+            await request.reply(200, [(b"content-type", CONTENT_TYPE)], self._metrics(shown))
         else:
             await request.reply_json(_DISCOVERY)
 
@@ -199,13 +225,19 @@ class Gateway:
             return "running"
         return "starting" if self.partner.alive else "stopped"
 
-    def _metrics(self) -> bytes:
+    def _metrics(self, shown: Callable[[str], bool]) -> bytes:
         gauges = {
             "modelserve_route_table": ("Number of the route table in force.", float(self.snapshots.number)),
             "modelserve_controller_up": ("1 while the controller answers.", float(self.snapshots.answering)),
             "modelserve_body_bytes_held": ("Bytes of scoring bodies in memory.", float(self.scorer.bodies.held)),
         }
-        return self.metrics.render(self.scorer.workers.all(), gauges)
+        room = self.scorer.room
+        gauges["modelserve_requests_held"] = ("Requests that wait for a version at zero.", float(room.held.total()))
+        counters = {
+            "modelserve_requests_held_total": ("Requests that waited for a version at zero.", float(room.entered)),
+            "modelserve_activations_total": ("Times a version at zero was asked for.", float(room.activations)),
+        }
+        return self.metrics.render(self.scorer.workers.all(), gauges, shown, counters)
 
     # ------------------------------------------------------------------------------------------------ private face
     def _idle(self) -> float:

@@ -7,10 +7,13 @@ import binascii
 import hashlib
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 
+from jupyter_modelserve import tickets
 from jupyter_modelserve.addresses import Rule
 from jupyter_modelserve.errors import NotFound, PermissionDenied, Unauthenticated
 from jupyter_modelserve.gateway import routing
+from jupyter_modelserve.gateway.request import Request
 from jupyter_modelserve.types import Scope, Snapshot, TokenGrant
 
 _HOW = "send 'Authorization: Bearer <token>', or Basic with user name 'token'"
@@ -62,6 +65,24 @@ def authenticate(authorization: bytes | None, tokens: Mapping[str, TokenGrant], 
     return grant
 
 
+def authenticate_ticket(request: Request, secret: str, tokens: Mapping[str, TokenGrant]) -> TokenGrant | None:
+    """The grant behind a ticket: that of the token which asked for it. ``None`` when the request has no ticket.
+
+    Raises:
+        Unauthenticated: it was not made here, has ended, is for another address, or its token is no longer valid.
+    """
+    scheme, _, text = request.fields.get(b"authorization", b"").partition(b" ")
+    if scheme.lower() != b"bearer" or not text.startswith(tickets.PREFIX.encode()):
+        return None
+    now = time.time() * 1000
+    ticket = tickets.read(secret, text.decode("latin-1").strip(), now)
+    if ticket is not None and request.method in {"GET", "HEAD"} and request.path == ticket.path:
+        for grant in tokens.values():
+            if grant.id == ticket.token and not 0 < grant.expires_at <= now:
+                return replace(grant, delegates=False)
+    raise Unauthenticated("this ticket is for another address, or it has ended; ask for the file's address again")
+
+
 def authorize(grant: TokenGrant, rule: Rule) -> None:
     """Refuse what the token's scopes do not cover: ``score`` covers scoring addresses only.
 
@@ -76,6 +97,8 @@ def authorize(grant: TokenGrant, rule: Rule) -> None:
 def authorize_scoring(grant: TokenGrant, snapshot: Snapshot, path: str, method: str) -> None:
     """Refuse who may not score the models behind an address (EXECUTE, REQ-024).
 
+    What the caller may not know of is answered as what is not there, in the same words.
+
     Raises:
         PermissionDenied: names the right and the model. NotFound: nothing there that the caller may know of.
     """
@@ -84,8 +107,8 @@ def authorize_scoring(grant: TokenGrant, snapshot: Snapshot, path: str, method: 
         return
     address = routing.parse(path, method)
     models = routing.models_behind(snapshot.routes, address)
-    if not models:
-        raise NotFound(f"nothing named {address.name!r} is served that you may score", details={"name": address.name})
+    if not any(access.shows(grant.principal, each) for each in models):
+        raise _unknown(address)
     for name in models:
         if not access.allows(grant.principal, name):
             raise PermissionDenied(
@@ -99,3 +122,20 @@ def authorize_scoring(grant: TokenGrant, snapshot: Snapshot, path: str, method: 
                     "hint": f"%why_denied {name} model.score tells who can grant it",
                 },
             )
+
+
+def shows(snapshot: Snapshot, grant: TokenGrant, model: str) -> bool:
+    """Whether the caller may know of *model*."""
+    return snapshot.access is None or snapshot.access.shows(grant.principal, model)
+
+
+def _unknown(address: routing.ScoringAddress) -> NotFound:
+    name = address.name
+    details = {"name": name}
+    if address.segment is not None:
+        details["hint"] = f"%why_denied {name} model.score tells which right is missing and who can grant it"
+    return NotFound(
+        f"nothing named {name!r} is served that you may score: nothing of that name is served, or EXECUTE on its model "
+        "is missing, or USE_CATALOG and USE_SCHEMA on what holds it",
+        details=details,
+    )

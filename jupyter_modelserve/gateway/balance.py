@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Container, Sequence
 
 from jupyter_modelserve.errors import TooManyRequests
-from jupyter_modelserve.gateway.lanes import LARGE, Lane, lanes_of
+from jupyter_modelserve.gateway.lanes import LARGE, MEDIUM, Lane, lanes_of
 from jupyter_modelserve.types import RouteTable, RouteTarget
 
 Clock = Callable[[], float]
@@ -30,11 +30,25 @@ class Rerouted(Exception):
 class Worker:
     """A loaded version: requests in flight, the bounded queue before them, and its lanes."""
 
-    __slots__ = ("_clock", "_replays", "_waiters", "in_flight", "lanes", "large", "retired", "slots", "target")
+    __slots__ = (
+        "_clock",
+        "_replays",
+        "_waiters",
+        "extra",
+        "in_flight",
+        "lanes",
+        "large",
+        "retired",
+        "slots",
+        "taken",
+        "target",
+    )
 
     def __init__(self, target: RouteTarget, clock: Clock = time.monotonic) -> None:
         self._clock = clock
         self.in_flight = 0
+        self.taken = 0
+        self.extra = 0
         self.retired = False
         self.lanes, self.large = lanes_of(target)
         self._waiters: deque[tuple[_Waiter, int]] = deque()
@@ -65,8 +79,8 @@ class Worker:
 
     @property
     def full(self) -> bool:
-        """Whether a further request would be refused."""
-        return self.load >= self.target.concurrency + self.target.queue
+        """Whether a further request would be refused. Those that came from a wait for zero take nobody's room."""
+        return self.load - self.extra >= self.target.concurrency + self.target.queue
 
     @property
     def ejected_until(self) -> float:
@@ -81,8 +95,10 @@ class Worker:
         lane = self._choose(size)
         return None if lane is None else self._occupy(lane)
 
-    async def acquire(self, size: int = 0) -> Lane:
+    async def acquire(self, size: int = 0, *, admitted: bool = False) -> Lane:
         """Take a slot, waiting in order; the lane that it is on.
+
+        One that is *admitted*, because it waited for a version at zero, finds room however full the queue is (R13).
 
         Raises:
             TooManyRequests: the queue is full.
@@ -93,7 +109,7 @@ class Worker:
         lane = self.take(size)
         if lane is not None:
             return lane
-        if self.full:
+        if self.full and not admitted:
             raise TooManyRequests(
                 f"version {self.target.version} of {self.target.model!r} already works on {self.in_flight} requests "
                 f"and {self.waiting} wait; try again or choose a larger workload size",
@@ -101,7 +117,11 @@ class Worker:
             )
         waiter: _Waiter = asyncio.get_running_loop().create_future()
         self._waiters.append((waiter, size))
-        return await self._granted(waiter)
+        self.extra += admitted
+        try:
+            return await self._granted(waiter)
+        finally:
+            self.extra -= admitted
 
     async def acquire_alone(self) -> Lane:
         """Take a lane on which nothing else runs, before everything that waits (a replay was admitted already).
@@ -137,6 +157,7 @@ class Worker:
     def _occupy(self, lane: Lane) -> Lane:
         lane.in_flight += 1
         self.in_flight += 1
+        self.taken += 1
         return lane
 
     def _hand_out(self) -> None:
@@ -152,13 +173,27 @@ class Worker:
     def _choose(self, size: int) -> Lane | None:
         if self.in_flight >= self.slots:
             return None
-        large = self.large
-        if size > LARGE and large is not None and not large.alone and large.ejected_until <= self._clock():
+        large = self._usable_large()
+        if size > LARGE and large is not None:
             return large
         first = self.lanes[0]
+        if self.target.batches and size > MEDIUM and large is not None and first.in_flight:
+            return self._either(first, large)
         if self.target.batches or len(self.lanes) == 1:
             return None if first.alone else first
         return self._ordinary()
+
+    def _usable_large(self) -> Lane | None:
+        large = self.large
+        usable = large is not None and not large.alone and large.ejected_until <= self._clock()
+        return large if usable else None
+
+    def _either(self, first: Lane, large: Lane) -> Lane | None:
+        """The lane of a batching version with less in flight, for a request of many rows; the other one is woken."""
+        if not large.warm:
+            large.wake()
+            return None if first.alone else first
+        return large if first.alone or large.in_flight < first.in_flight else first
 
     def _ordinary(self) -> Lane | None:
         """The first idle lane, else the one with the least in flight; a further one is woken when all are busy."""

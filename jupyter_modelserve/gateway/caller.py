@@ -25,6 +25,8 @@ HEAD_LIMIT: Final = 64 * 1024
 HEADERS_LIMIT: Final = 256
 HEAD_SECONDS: Final = 10.0
 IDLE_SECONDS: Final = 75.0
+PRIVATE_LIMIT: Final = 32
+"""Connections to the private socket at a time. They are counted apart: `down` must work when callers fill the rest."""
 LINGER_SECONDS: Final = 1.0
 _AHEAD: Final = 256 * 1024
 """Bytes of a body that are taken before somebody reads them."""
@@ -52,12 +54,16 @@ class App(Protocol):
 
 @dataclass
 class Hall:
-    """What all connections share. ``now`` and ``date`` are kept by the front, once a second."""
+    """What all connections share. ``now`` and ``date`` are kept by the front, once a second.
+
+    ``limit``: most connections at a time, besides those on the private socket, of which there are ``private``.
+    """
 
     app: App
     limit: int
     now: float = 0.0
     date: bytes = b""
+    private: int = 0
     callers: set[Caller] = field(default_factory=set)
 
 
@@ -97,17 +103,22 @@ class Caller(asyncio.Protocol):
     # ------------------------------------------------------------------------------------------------ transport
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A caller connected; dropped at once when there are too many."""
-        if len(self._hall.callers) >= self._hall.limit:
+        hall = self._hall
+        self.private = transport.get_extra_info("socket").family == socket.AF_UNIX
+        private = hall.private + self.private
+        if private > PRIVATE_LIMIT if self.private else len(hall.callers) - private >= hall.limit:
             self._deaf = True
             transport.abort()
             return
         self._transport = transport
-        self._hall.callers.add(self)
-        self.private = transport.get_extra_info("socket").family == socket.AF_UNIX
+        hall.callers.add(self)
+        hall.private = private
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The caller hung up: whoever works for it hears at once."""
-        self._hall.callers.discard(self)
+        if self in self._hall.callers:
+            self._hall.callers.remove(self)
+            self._hall.private -= self.private
         self._transport, self._deaf, self._closing = None, True, True
         self._queue.clear()
         self._forms.clear()

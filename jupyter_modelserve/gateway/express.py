@@ -162,7 +162,7 @@ class Express:
         scorer = self.scorer
         size = request.buffered
         route = scorer.known_route(address)
-        if route is None or not scorer.bodies.fits(size):
+        if route is None or not route.targets or not scorer.bodies.fits(size):
             return False
         worker = scorer.workers.pick(route.targets)
         lane = worker.take(size)

@@ -122,7 +122,7 @@ async def _serve(paths: Paths, settings: Settings, instance: Instance, listener:
     gateway.snapshots.load()
     front = Front(gateway, max_connections())
     parts = (gateway.snapshots.run, gateway.partner.run, gateway.usage.run, gateway.hints.run, gateway.log.run)
-    tasks = [asyncio.create_task(_forever(each)) for each in parts]
+    tasks = [asyncio.create_task(_forever(each)) for each in (*parts, gateway.streams.run, gateway.demand.run)]
     await front.listen(listener, paths.gateway_socket)
     _logger.info("gateway of %s serves http://127.0.0.1:%d", paths.home, instance.port)
     await front.run(gateway.stop)

@@ -7,7 +7,8 @@ from the route table, never from the caller, so their number is bounded by what 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from jupyter_modelserve.gateway.balance import Worker
@@ -52,23 +53,41 @@ class Metrics:
         counted = (key, request.status)
         self._requests[counted] = self._requests.get(counted, 0) + 1
 
-    def render(self, workers: Iterable[Worker], gauges: Mapping[str, tuple[str, float]]) -> bytes:
-        """Everything as text. *gauges* maps a name to its help and value."""
+    def render(
+        self,
+        workers: Iterable[Worker],
+        gauges: Mapping[str, tuple[str, float]],
+        shown: Callable[[str], bool] = lambda _: True,
+        counters: Mapping[str, tuple[str, float]] = MappingProxyType({}),
+    ) -> bytes:
+        """Everything as text. *gauges* and *counters* map a name to its help and value; of models that are not *shown*
+        nothing is told.
+        """
         lines: list[str] = []
         lines += _family("modelserve_requests_total", "counter", "Finished requests.")
         for (key, status), count in sorted(self._requests.items()):
-            lines.append(f'modelserve_requests_total{{{_labels(_NAMES, key)},status="{status}"}} {count}')
+            if _visible(key, shown):
+                lines.append(f'modelserve_requests_total{{{_labels(_NAMES, key)},status="{status}"}} {count}')
         lines += _family("modelserve_request_seconds", "histogram", "Time from head to last byte.")
         for key, histogram in sorted(self._seconds.items()):
-            lines += _histogram(key, histogram)
-        lines += _workers(list(workers))
+            if _visible(key, shown):
+                lines += _histogram(key, histogram)
+        lines += _workers([each for each in workers if shown(each.target.model)])
         fixed = {
             "modelserve_requests_in_flight": ("Requests being answered.", float(self.in_flight)),
             "modelserve_start_time_seconds": ("When the gateway started, since 1970.", self._started_at),
         }
         for name, (doc, value) in {**fixed, **gauges}.items():
             lines += [*_family(name, "gauge", doc), f"{name} {value:.15g}"]
+        for name, (doc, value) in counters.items():
+            lines += [*_family(name, "counter", doc), f"{name} {value:.15g}"]
         return ("\n".join(lines) + "\n").encode()
+
+
+def _visible(key: _Key, shown: Callable[[str], bool]) -> bool:
+    """Whether a series may be shown: it names nothing, or a model that may be."""
+    _, endpoint, model, _ = key
+    return not (endpoint or model) or shown(model)
 
 
 def _family(name: str, kind: str, doc: str) -> list[str]:

@@ -119,6 +119,7 @@ class Proxy:
         lines.append(b"x-request-id: " + request.id.encode("ascii"))
         lines.append(b"x-modelserve-principal: " + header_value(grant.principal))
         lines.append(b"x-modelserve-scopes: " + ",".join(grant.scopes).encode("ascii"))
+        lines.append(b"x-modelserve-token: " + header_value(grant.id))
         person = request.fields.get(ON_BEHALF_OF, b"")
         if grant.delegates and _PERSON.fullmatch(person):
             lines.append(ON_BEHALF_OF + b": " + person)

@@ -42,7 +42,10 @@ class ScoringAddress:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where a request goes: at least one target, all of the same version. ``entity`` is what answers by name."""
+    """Where a request goes: targets of the same version; none while it is scaled to zero, and the request must wait.
+
+    ``entity`` is what answers by name.
+    """
 
     targets: tuple[RouteTarget, ...]
     model: str
@@ -136,7 +139,7 @@ def _named(name: str, kind: str, value: str, known: dict[str, str], model: Route
 def _targets(table: RouteTable, name: str, model: RouteModel, version: str) -> tuple[RouteTarget, ...]:
     entry = model.versions[version]
     found = tuple(table.targets[each] for each in entry.targets if each in table.targets)
-    if found:
+    if found or entry.wakes:
         return found
     why = f": {entry.message}" if entry.message else ""
     raise Unavailable(

@@ -23,6 +23,7 @@ from jupyter_modelserve.gateway.limits import BodyReader
 from jupyter_modelserve.gateway.request import Headers, Request, header_value, join
 from jupyter_modelserve.gateway.routing import Route, ScoringAddress
 from jupyter_modelserve.gateway.upstream import ConnectFailed, Connection, ConnectionLost, connect
+from jupyter_modelserve.gateway.waking import WaitingRoom
 from jupyter_modelserve.types import RouteTable
 
 _PASSED: Final = frozenset({b"content-type", b"x-modelserve-format", b"warning", b"retry-after"})
@@ -38,6 +39,7 @@ _NOT_STARTED: Final = b"x-modelserve-not-started"
 """A worker that has not taken the request says so: nothing was computed, it may go elsewhere."""
 _ALONE: Final = b"x-modelserve-alone: 1\r\n"
 _PLANS: Final = 1024
+_PLACES: Final = 1000
 
 Plan = tuple[tuple[int, Route], ...]
 
@@ -61,6 +63,7 @@ class _Trial:
     lost: bool = False
     give_up_at: float = 0.0
     pause: float = _PAUSE
+    held: bool = False
 
 
 class _Slot:
@@ -87,6 +90,7 @@ class Scorer:
         timeout: seconds for the whole request where the target names none (REQ-130).
         trouble: told the id of a worker that could not be reached or lost a request.
         recheck: refuses a request whose caller may not score what now answers at its address.
+        room: where requests wait for a version at zero.
     """
 
     def __init__(
@@ -97,6 +101,7 @@ class Scorer:
         rng: random.Random | None = None,
         trouble: Callable[[str], None] = lambda _: None,
         recheck: Callable[[Request], None] = lambda _: None,
+        room: WaitingRoom | None = None,
     ) -> None:
         self._table = table
         self._trouble = trouble
@@ -107,10 +112,12 @@ class Scorer:
         self.timeout = timeout
         self.bodies = BodyReader(body_limit)
         self.workers = Workers(self._rng)
+        self.room = room or WaitingRoom(_PLACES, timeout)
 
     def adopt(self, table: RouteTable) -> None:
         """A new table is in force: forget what it does not name."""
         self.workers.sync(table)
+        self.room.changed()
 
     # ------------------------------------------------------------------------------------------------ routes
     def _route(self, table: RouteTable, address: ScoringAddress) -> Route:
@@ -141,12 +148,12 @@ class Scorer:
         table = self._table()
         route = self._route(table, address)
         _label(request, route)
-        seconds = route.targets[0].timeout or self.timeout
+        seconds = self._seconds(route)
         pieces: list[bytes] = []
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds) as limit:
                 pieces = await self.bodies.read(request)
-                await self._deliver(_Trial(request, address, route, table, pieces, sum(map(len, pieces))))
+                await self._deliver(_Trial(request, address, route, table, pieces, sum(map(len, pieces))), limit)
         except TimeoutError as error:
             if request.started:
                 raise AnswerBroken from error
@@ -160,9 +167,9 @@ class Scorer:
         trial = _Trial(request, flight.address, flight.route, self._table(), pieces, request.buffered)
         self.bodies.held += trial.size
         try:
-            async with asyncio.timeout_at(flight.deadline):
+            async with asyncio.timeout_at(flight.deadline) as limit:
                 if not await self._settle(trial, flight.worker, flight.lane, flight.connection):
-                    await self._deliver(trial)
+                    await self._deliver(trial, limit)
         except TimeoutError as error:
             if request.started:
                 raise AnswerBroken from error
@@ -181,25 +188,53 @@ class Scorer:
         raise _too_late(flight.request, flight.seconds)
 
     # ------------------------------------------------------------------------------------------------ trials
-    async def _deliver(self, trial: _Trial) -> None:
+    async def _deliver(self, trial: _Trial, limit: asyncio.Timeout) -> None:
         while True:
             if trial.lost:
                 trial.lost = False
                 if all(each.id in trial.tried for each in trial.route.targets):
                     # A process that is just dying accepts for some milliseconds more: the replay must not go there.
                     await asyncio.sleep(_DYING)
-            newest = self._table()
-            if newest is not trial.table:
-                self._recheck(trial.request)
-                trial.table, trial.route = newest, self._route(newest, trial.address)
-                _label(trial.request, trial.route)
+            self._look_again(trial)
+            if not trial.route.targets:
+                await self._hold(trial, limit)
             worker = self.workers.pick(trial.route.targets, trial.tried)
             try:
-                lane = await (worker.acquire_alone() if trial.replayed else worker.acquire(trial.size))
+                lane = await self._acquire(trial, worker)
             except Rerouted:
                 continue
             if await self._attempt(trial, worker, lane):
                 return
+
+    def _look_again(self, trial: _Trial) -> None:
+        """Follow a new table."""
+        newest = self._table()
+        if newest is not trial.table:
+            self._recheck(trial.request)
+            trial.table, trial.route = newest, self._route(newest, trial.address)
+            _label(trial.request, trial.route)
+
+    async def _hold(self, trial: _Trial, limit: asyncio.Timeout) -> None:
+        """Wait while the version that answers is at zero; the time of the request begins when it is there (REQ-135)."""
+        loop = asyncio.get_running_loop()
+        limit.reschedule(None)
+        until = loop.time() + self.room.patience
+        while not trial.route.targets:
+            who = (trial.route.model, trial.route.version)
+            with self.room.place(*who):
+                while not trial.route.targets and (trial.route.model, trial.route.version) == who:
+                    await self.room.wait(*who, until)
+                    self._look_again(trial)
+        trial.held = True
+        limit.reschedule(loop.time() + self._seconds(trial.route))
+
+    def _seconds(self, route: Route) -> float:
+        return (route.targets[0].timeout if route.targets else 0.0) or self.timeout
+
+    async def _acquire(self, trial: _Trial, worker: Worker) -> Lane:
+        if trial.replayed:
+            return await worker.acquire_alone()
+        return await worker.acquire(trial.size, admitted=trial.held)
 
     async def _attempt(self, trial: _Trial, worker: Worker, lane: Lane) -> bool:
         """One try on an acquired lane; whether the request is answered."""

@@ -13,6 +13,7 @@ from typing import Final
 from jupyter_modelserve import locks
 from jupyter_modelserve.errors import NotRunning
 from jupyter_modelserve.launcher import private
+from jupyter_modelserve.launcher.containers import stop_containers
 from jupyter_modelserve.launcher.starting import check_platform
 from jupyter_modelserve.settings import Paths, write_private
 
@@ -134,4 +135,4 @@ def stop_replicas(paths: Paths) -> bool:
         target = f"/stop?grace={_REPLICA_GRACE_S}"
         answer = private.request(control, "POST", target, headers={"x-modelserve-key": key}, timeout=10.0)
         stopped = stopped or answer is not None
-    return stopped
+    return stop_containers(paths, _REPLICA_GRACE_S) or stopped

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from IPython.core.error import UsageError
@@ -9,10 +10,12 @@ from IPython.core.magic import magics_class
 
 from jupyter_modelserve.client import payload, session, verbs
 from jupyter_modelserve.client.results import EndpointList, InstanceView, ModelList, ServedEndpoint, Text
-from jupyter_modelserve.magics import values
+from jupyter_modelserve.magics import secrets, values
 from jupyter_modelserve.magics.arguments import argument, line_cell_magic, line_magic, magic_arguments, parse_argstring
+from jupyter_modelserve.magics.checking import CheckMagics, Lines
 from jupyter_modelserve.magics.failure import named, short_errors
 from jupyter_modelserve.magics.governance import GovernanceMagics
+from jupyter_modelserve.magics.lineage import LineageMagics
 from jupyter_modelserve.magics.progress import Progress
 
 CONTENT_TYPES = {
@@ -24,7 +27,7 @@ CONTENT_TYPES = {
 
 
 @magics_class
-class ModelServeMagics(GovernanceMagics):
+class ModelServeMagics(GovernanceMagics, LineageMagics, CheckMagics):
     """Register, serve and score models."""
 
     shell: Any
@@ -32,7 +35,9 @@ class ModelServeMagics(GovernanceMagics):
     @magic_arguments()
     @argument("name", help="Name of the model: iris, or catalog.schema.iris.")
     @argument(
-        "model", nargs="?", help="Variable with a fitted model, function or URI; by default the last run's model."
+        "model",
+        nargs="?",
+        help="Variable with a fitted model, function, URI or folder; by default the last run's model.",
     )
     @argument("--alias", action="append", help="Alias to set on the new version; may be repeated.")
     @argument("--example", help="Input example: a variable or expression, for instance X_train.")
@@ -45,6 +50,7 @@ class ModelServeMagics(GovernanceMagics):
     @argument("--requirement", action="append", help="A further pip requirement; may be repeated.")
     @argument("--code-path", action="append", help="A file or folder with code of the model; may be repeated.")
     @argument("--flavor", help="MLflow flavour, when the type does not tell.")
+    @argument("--check", action="store_true", help="Run it in a clean environment first; no version if that fails.")
     @argument("--verbose", action="store_true", help="Show MLflow's own messages.")
     @line_magic
     @short_errors
@@ -71,11 +77,14 @@ class ModelServeMagics(GovernanceMagics):
             extra_pip_requirements=[values.unquote(each) for each in found.requirement or []],
             code_paths=[values.unquote(each) for each in found.code_path or []] or None,
             flavor=found.flavor,
+            check=found.check,
+            on_check=Lines().show,
             verbose=found.verbose,
         )
 
     def _model(self, text: str) -> Any:
-        return text if text.startswith(("runs:/", "models:/")) else values.evaluate(text, self.shell.user_ns)
+        written = text.startswith(("runs:/", "models:/")) or values.is_folder(text, self.shell.user_ns)
+        return text if written else values.evaluate(text, self.shell.user_ns)
 
     def _value(self, text: str | None) -> Any:
         return None if text is None else values.data(values.unquote(text), self.shell.user_ns)
@@ -91,7 +100,22 @@ class ModelServeMagics(GovernanceMagics):
         help="Requests at a time: 4, 16 or 64.",
     )
     @argument("--replicas", type=int, default=1, help="Processes side by side, so that one may crash unnoticed.")
+    @argument("--min", type=int, dest="least", help="Fewest replicas; with --max their number follows the load.")
+    @argument("--max", type=int, dest="most", help="Most replicas, however much is asked.")
+    @argument("--scale-to-zero", action="store_true", help="None while nobody asks; the next request waits for one.")
     @argument("--engine", choices=["process", "docker", "auto"], help="What runs it; the setting engine by default.")
+    @argument(
+        "--env",
+        action="append",
+        help="Environment variable of the model: NAME=value or 'NAME=a value'; may be repeated.",
+    )
+    @argument(
+        "--secret",
+        action="append",
+        help="Secret variable of the model: NAME asks for the value, NAME=env:VARIABLE takes it from the kernel's "
+        "environment; nobody reads it again. May be repeated.",
+    )
+    @argument("--tag", action="append", help="Tag of the endpoint as name=value; may be repeated.")
     @argument("--wait", dest="wait", action="store_true", default=True, help="Wait until it answers (the default).")
     @argument("--no-wait", dest="wait", action="store_false", help="Return at once.")
     @argument("--timeout", type=float, default=600.0, help="Seconds to wait.")
@@ -105,7 +129,9 @@ class ModelServeMagics(GovernanceMagics):
         found = parse_argstring(self.serve, line)
         name = values.unquote(found.name) if found.name else None
         reference = values.unquote(found.model)
+        env, tags = values.pairs(found.env, "--env"), values.pairs(found.tag)
         verbs.specification(reference, name, found.size, found.replicas, found.engine)
+        hidden = secrets.read(found.secret or [])
         progress = Progress(self.shell)
         try:
             return verbs.serve(
@@ -114,6 +140,12 @@ class ModelServeMagics(GovernanceMagics):
                 size=found.size,
                 replicas=found.replicas,
                 engine=found.engine,
+                env=env,
+                secrets=hidden,
+                tags=tags,
+                min_replicas=found.least,
+                max_replicas=found.most,
+                scale_to_zero=found.scale_to_zero,
                 wait=found.wait,
                 timeout=found.timeout,
                 on_status=progress.show,
@@ -179,15 +211,21 @@ class ModelServeMagics(GovernanceMagics):
     @argument("--model", help="Only this model.")
     @argument("--version", help="Only this version.")
     @argument("-n", "--lines", type=int, default=50, help="Number of lines from the end.")
+    @argument("--merged", action="store_true", help="All versions and replicas in one, by time.")
+    @argument("-f", "--follow", action="store_true", help="The same, and what comes, until interrupted.")
     @line_magic
     @short_errors
-    def logs(self, line: str) -> Text:
+    def logs(self, line: str) -> Text | None:
         """Show the log of what is served.
 
         %logs iris --version 2 -n 100
         """
         found = parse_argstring(self.logs, line)
-        return verbs.logs(values.unquote(found.endpoint), model=found.model, version=found.version, tail=found.lines)
+        endpoint = values.unquote(found.endpoint)
+        if found.follow:
+            _follow(endpoint, found.model or "", found.version or "", found.lines)
+            return None
+        return verbs.logs(endpoint, model=found.model, version=found.version, tail=found.lines, merged=found.merged)
 
     @magic_arguments()
     @argument("endpoint", help="Name of the endpoint.")
@@ -212,9 +250,23 @@ class ModelServeMagics(GovernanceMagics):
         return verbs.status()
 
 
-for _kind, _found in GovernanceMagics.magics.items():
+for _part in (GovernanceMagics, LineageMagics, CheckMagics):
     # IPython registers what one class declares; users see one set of magics.
-    ModelServeMagics.magics[_kind] = {**ModelServeMagics.magics[_kind], **_found}
+    for _kind, _found in _part.magics.items():
+        ModelServeMagics.magics[_kind] = {**ModelServeMagics.magics[_kind], **_found}
+
+
+def _follow(endpoint: str, model: str, version: str, lines: int) -> None:
+    """Print lines as they come; interrupting the cell is how it ends, not a failure."""
+    try:
+        verbs.follow(endpoint, _write, model=model, version=version, tail=lines)
+    except KeyboardInterrupt:
+        return
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def _nothing(name: str, line: str) -> None:

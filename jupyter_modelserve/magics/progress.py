@@ -1,7 +1,7 @@
 """Shows how ``%serve`` gets on: one line that changes where somebody looks on, plain lines where nobody does.
 
-Papermill, nbclient and Voila run cells without standard input, which is how a kernel can tell; there, and in a
-terminal, each change of state is one printed line, so that a log stays readable.
+Under papermill, nbclient and Voila, and in a terminal, each change of state is one printed line, so that a log stays
+readable.
 """
 
 from __future__ import annotations
@@ -9,16 +9,11 @@ from __future__ import annotations
 import time
 from typing import Any, cast
 
+from jupyter_modelserve.client.cards import attended
 from jupyter_modelserve.client.display import escape, html_table
 from jupyter_modelserve.client.progress import summary
 from jupyter_modelserve.client.results import VERSION_HEAD, version_row
 from jupyter_modelserve.types import Endpoint
-
-
-def attended(shell: Any) -> bool:
-    """Whether a person looks at a front end that can change an output."""
-    kernel = getattr(shell, "kernel", None)
-    return bool(kernel is not None and getattr(kernel, "_allow_stdin", False))
 
 
 class Progress:

@@ -31,6 +31,15 @@ def evaluate(text: str, namespace: dict[str, Any]) -> Any:
         raise UsageError(f"{text!r}: {error}; give a variable, an expression or a file") from None
 
 
+def is_folder(text: str, namespace: dict[str, Any]) -> bool:
+    """Whether *text* is the path of a folder, or of the MLmodel file in it; a variable of that name comes first."""
+    path = Path(text).expanduser()
+    try:
+        return text not in namespace and (path.is_dir() or (path.name == "MLmodel" and path.is_file()))
+    except OSError:  # an expression that is too long for a path
+        return False
+
+
 def data(text: str, namespace: dict[str, Any]) -> Any:
     """The data behind *text*: a .csv, .json or .parquet file that exists, else an expression."""
     path = Path(text).expanduser()
@@ -63,7 +72,7 @@ def _json(path: Path) -> Any:
 _READERS: dict[str, Callable[[Path], Any]] = {".csv": _csv, ".parquet": _parquet, ".json": _json}
 
 
-def pairs(texts: list[str] | None) -> dict[str, str]:
+def pairs(texts: list[str] | None, option: str = "--tag") -> dict[str, str]:
     """``key=value`` options as a dict.
 
     Raises:
@@ -73,6 +82,6 @@ def pairs(texts: list[str] | None) -> dict[str, str]:
     for text in texts or []:
         key, separator, value = unquote(text).partition("=")
         if not separator or not key:
-            raise UsageError(f"--tag {text!r}: write key=value")
+            raise UsageError(f"{option} {text!r}: write key=value")
         found[key] = unquote(value)
     return found

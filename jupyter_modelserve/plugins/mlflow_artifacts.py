@@ -152,6 +152,19 @@ def remember_owner(governor: Governor, made: str, who: str) -> None:
         connection.execute(row.on_conflict_do_nothing())
 
 
+def require_copied(governor: Governor, who: str, source: str) -> None:
+    """Whoever copies a registered version must be allowed to read it. It is judged by the name and before anything is
+    looked up, so that a refusal does not tell what there is.
+
+    Raises:
+        MlflowException: PERMISSION_DENIED.
+    """
+    scheme, _, rest = source.partition(":")
+    name, _, tail = rest.lstrip("/").partition("/")
+    if scheme == "models" and not (name.startswith("m-") and not tail):
+        governor.require(who, Operation.VERSION_READ, model_of(name))
+
+
 def require_source(governor: Governor, who: str, address: str) -> None:
     """Whoever makes a version of files must be allowed to read them.
 

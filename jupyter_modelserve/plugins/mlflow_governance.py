@@ -110,6 +110,14 @@ class Governor:
             event.listen(OrmSession, "before_commit", _before_commit)
 
 
+def also(check: Callable[[Connection], None]) -> None:
+    """Let *check* run before the commit of the change under way. Raises LookupError outside of one."""
+    work = _work.get()
+    if work is None:
+        raise LookupError("no change is under way")
+    work.checks.append(check)
+
+
 def _before_flush(session: Any, *_: Any) -> None:
     work = _work.get()
     if work is not None:

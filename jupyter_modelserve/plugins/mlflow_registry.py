@@ -14,8 +14,8 @@ from jupyter_modelserve.controller.governance.operations import Operation
 from jupyter_modelserve.controller.governance.securables import model as model_of
 from jupyter_modelserve.errors import InvalidParameter
 from jupyter_modelserve.plugins import mlflow_files, mlflow_safety
-from jupyter_modelserve.plugins.mlflow_artifacts import require_named, require_source
-from jupyter_modelserve.plugins.mlflow_governance import Governor, Work, actor, principal, translated, upload
+from jupyter_modelserve.plugins.mlflow_artifacts import require_copied, require_named, require_source
+from jupyter_modelserve.plugins.mlflow_governance import Governor, Work, actor, also, principal, translated, upload
 from jupyter_modelserve.plugins.mlflow_methods import COMPOSED, INTERNAL, METHODS, SEARCHES, Method
 from jupyter_modelserve.plugins.mlflow_placing import Upload, placed_at
 
@@ -57,7 +57,13 @@ def _judged(store: Any, name: str, rules: _Rules) -> Callable[..., Any]:
             rules.judge(name, rule, arguments)
         if not rule.changes:
             return original(self, *args, **kwargs)
-        return rules.change(name, arguments, lambda: original(self, *args, **kwargs))
+
+        def call() -> Any:
+            # What was judged may have taken long to prepare: rights may have ended since.
+            also(lambda _: rules.judge_again(name, rule, arguments))
+            return original(self, *args, **kwargs)
+
+        return rules.change(name, arguments, call)
 
     judged.__doc__ = f"{name}, judged as {rule.operation.value}."
     return judged
@@ -97,17 +103,28 @@ class _Rules:
     def judge(self, name: str, rule: Method, arguments: dict[str, Any]) -> None:
         """Rights first, so that a refusal tells nothing; then what may be asked at all."""
         model = str(arguments["name"])
-        detail = str(arguments[rule.detail]) if rule.detail else ""
-        if rule.detail == "stage":
-            detail = names.canonical_stage(detail) or detail
         if name == "create_registered_model":
             names.check_model(model)
             self._may_create(model)
         else:
-            self._governor.require(principal(), rule.operation, model_of(model), detail)
+            self._require(rule, arguments)
         check = getattr(self, f"_check_{name}", None)
         if check is not None:
             check(model, arguments)
+
+    def judge_again(self, name: str, rule: Method, arguments: dict[str, Any]) -> None:
+        """The same rights right before the commit, by what is committed: the transaction under way has locked the
+        writers out, so what holds now holds until it has ended.
+        """
+        self._require(rule, arguments)
+        if name == "rename_registered_model":
+            self._governor.require(principal(), Operation.MODEL_CREATE, model_of(str(arguments["new_name"])))
+
+    def _require(self, rule: Method, arguments: dict[str, Any]) -> None:
+        detail = str(arguments[rule.detail]) if rule.detail else ""
+        if rule.detail == "stage":
+            detail = names.canonical_stage(detail) or detail
+        self._governor.require(principal(), rule.operation, model_of(str(arguments["name"])), detail)
 
     def _may_create(self, model: str) -> None:
         who = principal()
@@ -199,6 +216,18 @@ class _Rules:
 
         return [check] if pairs else []
 
+    def _around_transition_model_version_stage(self, arguments: dict[str, Any], call: Callable[[], Any]) -> Any:
+        """Whoever takes a version out of a served stage needs the right on that stage as well (REQ-107)."""
+        model, version, to = (str(arguments[each]) for each in ("name", "version", "stage"))
+        with self._governor.changing(actor()):
+            with self._governor.engine.connect() as connection:
+                left = mlflow_safety.stage_left(connection, model, version, to)
+            if left and not any(
+                self._governor.may(principal(), Operation.VERSION_STAGE, model_of(model), each) for each in left
+            ):
+                self._governor.require(principal(), Operation.VERSION_STAGE, model_of(model), left[0])
+            return call()
+
     # ------------------------------------------------------------------------------------------------ versions
     def _around_create_model_version(self, arguments: dict[str, Any], call: Callable[[], Any]) -> Any:
         model, source, who = str(arguments["name"]), str(arguments["source"]), actor()
@@ -206,6 +235,7 @@ class _Rules:
         require_named(self._governor, who.principal, source if uploading is None else uploading["source"])
         if uploading is not None:
             return self._reserved(arguments, call, Upload(uploading["source"], uploading.get("run_id", "")))
+        require_copied(self._governor, who.principal, source)
         with translated():
             with self._governor.engine.connect() as connection:
                 address = mlflow_files.address_of(connection, model, source)
@@ -216,11 +246,17 @@ class _Rules:
         try:
             with placed_at(place):
                 pairs = self._tags(arguments.get("tags") or (), model)
-                return self._run(arguments, call, pairs)
+                return self._run(arguments, call, [*pairs, lambda _: self._may_read(source, address)])
         except BaseException:
             if place is not None:
                 mlflow_files.remove(place, self._governor.paths)
             raise
+
+    def _may_read(self, source: str, address: str) -> None:
+        who = principal()
+        require_named(self._governor, who, source)
+        require_copied(self._governor, who, source)
+        require_source(self._governor, who, address)
 
     def _reserved(self, arguments: dict[str, Any], call: Callable[[], Any], asked: Upload) -> Any:
         """A version whose files the client uploads next; its signature is looked at when it is finished."""

@@ -7,6 +7,7 @@ from typing import Final
 
 from sqlalchemy import Connection, delete, insert, select, text
 
+from jupyter_modelserve import names
 from jupyter_modelserve.controller.endpoints.selection import versions
 from jupyter_modelserve.controller.governance.tags import check_tag
 from jupyter_modelserve.controller.registry import reader
@@ -15,10 +16,11 @@ from jupyter_modelserve.controller.store.database import now_ms
 from jupyter_modelserve.errors import Conflict, InvalidParameter
 
 MOST_ALIASES: Final = 10
+_LEFT: Final = {"Staging": ("Staging", "Production"), "Production": ("Production",)}
 AGAIN_MS: Final = 120_000
 """How long a refused deletion may be repeated to mean it."""
 
-__all__ = ["AGAIN_MS", "MOST_ALIASES", "check_tag", "confirm", "limit_aliases", "used_by"]
+__all__ = ["AGAIN_MS", "MOST_ALIASES", "check_tag", "confirm", "limit_aliases", "stage_left", "used_by"]
 
 
 def limit_aliases(connection: Connection, model: str) -> None:
@@ -30,6 +32,19 @@ def limit_aliases(connection: Connection, model: str) -> None:
             f"{model} has {MOST_ALIASES} aliases already, and that is the limit (REQ-071); delete one first",
             details={"field": "alias"},
         )
+
+
+def stage_left(connection: Connection, model: str, version: str, to: str) -> tuple[str, ...]:
+    """The stages of which one needs a right because *version* leaves the first of them; none when nobody minds.
+
+    None and Archived are not served, so leaving them takes nothing away; who may fill Production may empty Staging.
+    The versions that ``archive_existing_versions`` archives leave the stage that the caller has the right on.
+    """
+    query = text("SELECT current_stage FROM model_versions WHERE name = :name AND version = :version")
+    stage = connection.execute(query, {"name": model, "version": version}).scalar_one_or_none()
+    if stage not in _LEFT or stage == (names.canonical_stage(to) or to):
+        return ()
+    return _LEFT[stage]
 
 
 def used_by(connection: Connection, model: str, version: str | None = None) -> list[str]:

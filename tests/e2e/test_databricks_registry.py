@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
+import json
 import os
+import platform
 import signal
 import sqlite3
-from collections.abc import Callable, Iterator
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
-import numpy as np
 import pytest
 
 from jupyter_modelserve.client.sync import Client
 from jupyter_modelserve.client.verbs import specification
+from jupyter_modelserve.controller.environments.build import find_uv
+from jupyter_modelserve.controller.environments.declared import Declared
+from jupyter_modelserve.controller.environments.pipconfig import build_environ
 from jupyter_modelserve.errors import NotFound
-from tests.support.databricks import pointed_at, user
-from tests.support.instance import RunningInstance, mlflow_of, started_instance
+from jupyter_modelserve.settings import Settings
+from tests.support.databricks import logged as _log
+from tests.support.databricks import predicted as _predicted
+from tests.support.databricks import refused as _refused
+from tests.support.databricks import registry, user
+from tests.support.instance import RunningInstance, started_instance
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 SIGNED = b"signature:\n  inputs: '[]'\n  outputs: '[]'\n"
-NATIVE = "MLFLOW_ENABLE_UC_NATIVE_MODEL_REGISTRY"
 
 
 @pytest.fixture(autouse=True)
@@ -54,45 +61,6 @@ def alice(house: RunningInstance) -> str:
 def bob(house: RunningInstance) -> str:
     """A user without any right; his token."""
     return user(house, "bob")
-
-
-@contextlib.contextmanager
-def registry(house: RunningInstance, token: str, dialect: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """MLflow as a Databricks notebook has it: ``databricks-uc``, host, token; runs are tracked here."""
-    monkeypatch.setenv(NATIVE, "true" if dialect == "native" else "false")
-    with mlflow_of(house) as mlflow, pointed_at(house, token, monkeypatch):
-        from mlflow.tracking._model_registry import utils
-
-        # MLflow keeps the store that it made first for an address, whatever its dialect.
-        utils._get_store_registry()._get_store_with_resolved_uri.cache_clear()  # type: ignore[no-untyped-call]
-        os.environ["MLFLOW_TRACKING_TOKEN"] = token
-        mlflow.set_registry_uri("databricks-uc")
-        yield mlflow
-
-
-def _log(mlflow: Any, name: str, constant: float, **options: Any) -> str:
-    from sklearn.dummy import DummyRegressor
-
-    model = DummyRegressor(strategy="constant", constant=constant).fit([[0.0]], [constant])
-    with mlflow.start_run():
-        info = mlflow.sklearn.log_model(
-            model, name="model", registered_model_name=name, input_example=np.array([[1.0]]), **options
-        )
-    return str(info.registered_model_version)
-
-
-def _predicted(mlflow: Any, address: str) -> float:
-    return float(mlflow.pyfunc.load_model(address).predict(np.array([[1.0]]))[0])
-
-
-def _refused(call: Callable[[], Any], code: str, *words: str) -> None:
-    from mlflow.exceptions import MlflowException
-
-    with pytest.raises(MlflowException) as caught:
-        call()
-    assert caught.value.error_code == code, caught.value
-    for word in words:
-        assert word in str(caught.value), caught.value
 
 
 @pytest.mark.req("REQ-054", "REQ-057", "REQ-061", "REQ-062", "REQ-065", "REQ-067", "REQ-068", "REQ-070", "REQ-074")
@@ -173,7 +141,7 @@ def test_a_models_whole_life(
         assert f"main.life_{dialect}" not in " ".join(each.name for each in client.search_registered_models())
 
 
-@pytest.mark.req("REQ-057", "REQ-062", "REQ-072", "REQ-075", "REQ-087", "REQ-092", "REQ-096")
+@pytest.mark.req("REQ-056", "REQ-057", "REQ-062", "REQ-072", "REQ-075", "REQ-087", "REQ-092", "REQ-096")
 @pytest.mark.parametrize("dialect", ["default", "native"])
 def test_grants_hold_on_this_face(
     house: RunningInstance, alice: str, bob: str, dialect: str, monkeypatch: pytest.MonkeyPatch
@@ -221,6 +189,114 @@ def test_grants_hold_on_this_face(
         ("bob", "tag set"),
         (admin_name(house), "granted"),
     ]
+
+
+@pytest.mark.req("REQ-108", "REQ-109")
+def test_a_model_moves_from_the_workspace_registry_to_a_catalog(
+    house: RunningInstance, alice: str, bob: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Databricks documents the migration, and with the address itself as the registry."""
+    from mlflow import MlflowClient
+
+    old, new = "churn model", "main.default.churn"
+    with house.client() as admin:
+        admin.grant("WORKSPACE", "workspace", "alice", "CREATE_MODEL")
+    with registry(house, alice, "default", monkeypatch) as mlflow:
+        mlflow.set_registry_uri(house.url)
+        assert _log(mlflow, old, 3.0) == "1"
+        MlflowClient().transition_model_version_stage(old, "1", "Production")
+        workspace = MlflowClient(registry_uri="databricks")
+        for source in ("1", "Production"):
+            copied = workspace.copy_model_version(f"models:/{old}/{source}", new)
+        assert (copied.name, str(copied.version), copied.source) == (new, "2", f"models:/{old}/1")
+        copied = MlflowClient().copy_model_version(f"models:/{old}/1", new)
+        assert (str(copied.version), copied.source) == ("3", f"models:/{old}/1")
+        mlflow.set_registry_uri("databricks-uc")
+        assert [_predicted(mlflow, f"models:/{new}/{version}") for version in "123"] == [3.0, 3.0, 3.0]
+    asked = {"name": old, "version": "1", "path": "MLmodel"}
+    signed = f"{house.url}/api/2.0/mlflow/model-versions/get-signed-download-uri"
+    answer = httpx.get(signed, params=asked, headers={"authorization": f"Bearer {alice}"}).json()
+    ticket = {each["name"]: each["value"] for each in answer["headers"]}
+    assert "mst_" not in answer["signed_uri"], "no secret in an address"
+    assert httpx.get(answer["signed_uri"], headers=ticket).text.startswith("artifact_path")
+    assert httpx.get(answer["signed_uri"]).status_code == 401
+    assert httpx.get(answer["signed_uri"].replace("MLmodel", "conda.yaml"), headers=ticket).status_code == 401
+    refused = httpx.get(signed, params=asked, headers={"authorization": f"Bearer {bob}"})
+    assert (refused.status_code, "EXECUTE" in refused.json()["message"]) == (403, True)
+    escape = httpx.get(signed, params={**asked, "path": "../x"}, headers={"authorization": f"Bearer {alice}"})
+    assert escape.status_code == 400
+
+
+@pytest.mark.req("REQ-081")
+def test_a_model_is_shared_with_another_instance(
+    house: RunningInstance, alice: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The provider grants to a partner, who takes the model into a catalog of its own and uses it as usual."""
+    name, taken = "main.default.shared", "from_provider.default.shared"
+    with registry(house, alice, "default", monkeypatch) as mlflow:
+        assert _log(mlflow, name, 5.0) == "1"
+    with house.client() as provider:
+        provider.create_principal("partner", "service_principal")
+        token = provider.create_token("share", lifetime=3600, principal="partner")[0]
+        provider.grant("CATALOG", "main", "partner", "USE_CATALOG", "USE_SCHEMA")
+    with registry(house, token, "default", monkeypatch) as mlflow:
+        with pytest.raises(Exception, match="EXECUTE"):
+            mlflow.artifacts.download_artifacts(f"models:/{name}/1")
+        with house.client() as provider:
+            provider.grant("MODEL", name, "partner", "EXECUTE")
+        files = mlflow.artifacts.download_artifacts(f"models:/{name}/1", dst_path=str(tmp_path))
+    with started_instance("ms-uc2-") as recipient:
+        recipient.wait_for_mlflow()
+        with recipient.client() as admin:
+            admin.create_catalog("from_provider")
+        with registry(recipient, recipient.token, "default", monkeypatch) as mlflow:
+            mlflow.register_model(Path(files).as_uri(), taken)
+            assert _predicted(mlflow, f"models:/{taken}/1") == 5.0
+
+
+SKINNY = """
+import json, mlflow
+from mlflow import MlflowClient
+mlflow.set_tracking_uri("databricks")
+client, name = MlflowClient(), "main.default.skinny"
+client.create_registered_model(name, description="by hand")
+client.set_registered_model_tag(name, "task", "none")
+client.set_registered_model_alias("main.default.signed", "Champion", "1")
+files = mlflow.artifacts.download_artifacts("models:/main.default.signed@Champion")
+print(json.dumps([
+    [each.name for each in client.search_registered_models() if each.name.endswith((".skinny", ".signed"))],
+    str(client.get_model_version_by_alias("main.default.signed", "Champion").version),
+    open(files + "/MLmodel").read(),
+]))
+"""
+
+
+@pytest.mark.req("REQ-060", "REQ-102", "REQ-103")
+def test_the_documented_installation_of_the_client_works(house: RunningInstance, alice: str, tmp_path: Path) -> None:
+    """``pip install --upgrade "mlflow-skinny[databricks]"`` in a fresh environment, and nothing of ours in it."""
+    uc, fs = f"{house.url}/api/2.0/mlflow/unity-catalog", f"{house.url}/api/2.0/fs/files/Models/main/default/signed/1"
+    with httpx.Client(headers={"authorization": f"Bearer {alice}"}) as http:
+        http.post(f"{uc}/registered-models/create", json={"name": "main.default.signed"})
+        http.post(f"{uc}/model-versions/create", json={"name": "main.default.signed", "source": "x"})
+        assert http.put(f"{fs}/MLmodel", content=SIGNED).status_code == 204
+        one = {"name": "main.default.signed", "version": "1"}
+        assert http.post(f"{uc}/model-versions/finalize", json=one).status_code == 200
+    # uv installs what pip would, from where pip's configuration says, and keeps it: seconds instead of minutes.
+    environ = build_environ(Settings(), Declared(platform.python_version(), ()), os.environ)
+    python = tmp_path / "client" / "bin" / "python"
+    for command in (
+        ["venv", "--python", sys.executable, str(tmp_path / "client")],
+        ["pip", "install", "--python", str(python), "--upgrade", "mlflow-skinny[databricks]"],
+    ):
+        subprocess.run([find_uv(), *command], env=environ, check=True, capture_output=True, timeout=600)
+    used = {"DATABRICKS_HOST": house.url, "DATABRICKS_TOKEN": alice, "HOME": str(tmp_path), "PATH": os.defpath}
+    done = subprocess.run(
+        [python, "-c", SKINNY], env=used, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == [
+        ["main.default.signed", "main.default.skinny"], "1", SIGNED.decode(),
+    ]  # fmt: skip
 
 
 def admin_name(house: RunningInstance) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.support.databricks import pointed_at, user
+from tests.support.databricks import logged, pointed_at, predicted, refused, registry, user
 from tests.support.instance import RunningInstance, started_instance
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
@@ -89,6 +90,49 @@ def test_who_am_i_and_tokens(house: RunningInstance, tokens: dict[str, str], mon
             w.tokens.delete(info.token_id)
         with pytest.raises(PermissionDenied):
             w.token_management.create_obo_token("nightly job")
+
+
+@pytest.mark.req("REQ-021", "REQ-080")
+def test_users_groups_and_service_principals(
+    house: RunningInstance, tokens: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from databricks.sdk.errors import InvalidParameterValue, NotFound, PermissionDenied, ResourceAlreadyExists
+    from databricks.sdk.service.iam import ComplexValue, Patch, PatchOp
+
+    with workspace(house, tokens["admin"], monkeypatch) as w:
+        ana = w.users.create(user_name="ana@example.org", display_name="Ana")
+        assert (ana.user_name, ana.display_name, ana.active) == ("ana@example.org", "Ana", True)
+        assert w.users.get(ana.id).user_name == "ana@example.org"
+        with pytest.raises(ResourceAlreadyExists):
+            w.users.create(user_name="ana@example.org")
+        robot = w.service_principals.create(display_name="robot")
+        assert (robot.application_id, [each.id for each in w.service_principals.list()].count(robot.id)) == ("robot", 1)
+        assert [each.user_name for each in w.users.list(filter='userName eq "ana@example.org"')] == ["ana@example.org"]
+        team = w.groups.create(display_name="ops", members=[ComplexValue(value=ana.id)])
+        assert [each.display for each in team.members] == ["ana@example.org"]
+        w.groups.patch(team.id, operations=[Patch(PatchOp.ADD, "members", [{"value": robot.id}])])
+        w.groups.patch(team.id, operations=[Patch(PatchOp.REMOVE, f'members[value eq "{ana.id}"]')])
+        assert [each.display for each in w.groups.get(team.id).members] == ["robot"]
+        assert "ops" in [each.display for each in w.service_principals.get(robot.id).groups]
+        with pytest.raises(InvalidParameterValue):
+            w.groups.patch(team.id, operations=[Patch(PatchOp.REPLACE, "displayName", "other")])
+        with pytest.raises(NotFound):  # all or nothing: the unknown one keeps the known one out
+            w.groups.patch(team.id, operations=[Patch(PatchOp.ADD, "members", [{"value": ana.id}, {"value": "1"}])])
+        with pytest.raises(InvalidParameterValue):
+            w.users.create(user_name="lazy", active=False)
+        assert [each.display for each in w.groups.get(team.id).members] == ["robot"]
+        w.groups.delete(team.id)
+        w.users.delete(ana.id)
+        w.service_principals.delete(robot.id)
+        with pytest.raises(NotFound):
+            w.users.get(ana.id)
+        assert "ops" not in [each.display_name for each in w.groups.list()]
+    with workspace(house, tokens["bob"], monkeypatch) as w:
+        assert "bob" in [each.user_name for each in w.users.list()]
+        with pytest.raises(PermissionDenied):
+            w.users.create(user_name="mallory")
+        with pytest.raises(PermissionDenied):
+            w.groups.create(display_name="admins of bob's")
 
 
 @pytest.mark.req("REQ-055", "REQ-059", "REQ-061")
@@ -269,3 +313,150 @@ def test_large_files(house: RunningInstance, tokens: dict[str, str], monkeypatch
             w.files.upload(f"{place}/MLmodel", io.BytesIO(b"other"), overwrite=True)
     left = [each.name for each in (house.paths.artifacts / "registry").iterdir() if each.name.endswith(".parts")]
     assert left == []
+
+
+def _api(house: RunningInstance, token: str) -> httpx.Client:
+    return httpx.Client(base_url=house.url, headers={"authorization": f"Bearer {token}"}, timeout=60)
+
+
+def _grant(client: Any, kind: str, name: str, principal: str, *privileges: str) -> None:
+    """GRANT by databricks-sdk."""
+    from databricks.sdk.service.catalog import PermissionsChange, Privilege
+
+    change = PermissionsChange(add=[Privilege(each) for each in privileges], principal=principal)
+    client.grants.update(kind, name, changes=[change])
+
+
+@pytest.mark.req("REQ-021", "REQ-022", "REQ-023", "REQ-024", "REQ-054", "REQ-057", "REQ-058", "REQ-062", "REQ-066")
+@pytest.mark.req("REQ-068", "REQ-070", "REQ-072", "REQ-074", "REQ-075", "REQ-085", "REQ-087", "REQ-091", "REQ-104")
+@pytest.mark.req("REQ-105", "REQ-106", "REQ-110")
+def test_the_story_of_two_users_with_unmodified_clients(
+    house: RunningInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Register, denied, why, granted, promoted, served, moved, audited: MLflow, databricks-sdk and plain HTTP only."""
+    from databricks.sdk import WorkspaceClient
+    from databricks.sdk.errors import PermissionDenied
+    from mlflow import MlflowClient
+
+    dev, prod = "staging.ml_team.fraud_detection", "prod.ml_team.fraud_detection"
+    rows, address = {"inputs": [[1.0]]}, f"/model/{prod}/Champion/invocations"
+    with pointed_at(house, house.token, monkeypatch):
+        admin: Any = WorkspaceClient()
+        tokens = {}
+        for name in ("dora", "eli"):
+            admin.users.create(user_name=name)
+            tokens[name] = admin.token_management.create_obo_token(name).token_value
+        for catalog in ("staging", "prod"):
+            admin.catalogs.create(catalog)
+            admin.schemas.create("ml_team", catalog)
+    dora, eli = (WorkspaceClient(host=house.url, token=tokens[name]) for name in ("dora", "eli"))
+
+    # dora registers as soon as she may (REQ-057).
+    with registry(house, tokens["dora"], "default", monkeypatch) as mlflow:
+        refused(lambda: MlflowClient().create_registered_model(dev), "PERMISSION_DENIED", "USE_CATALOG")
+        _grant(admin, "catalog", "staging", "dora", "USE_CATALOG")
+        _grant(admin, "schema", "staging.ml_team", "dora", "USE_SCHEMA", "CREATE_MODEL")
+        assert [logged(mlflow, dev, 1.0), logged(mlflow, dev, 2.0)] == ["1", "2"]
+        MlflowClient().set_registered_model_alias(dev, "Challenger", "1")
+
+    with registry(house, tokens["eli"], "default", monkeypatch) as mlflow, _api(house, tokens["eli"]) as http:
+        client = MlflowClient()
+        # eli is denied, and asks why: what is missing, and who can grant it.
+        with pytest.raises(Exception, match="USE_CATALOG on CATALOG staging is missing"):
+            mlflow.pyfunc.load_model(f"models:/{dev}@Challenger")
+        with pytest.raises(PermissionDenied, match="USE_CATALOG"):
+            eli.registered_models.get(dev)
+        why = http.get(f"/api/modelserve/v1/why/function/{dev}", params={"operation": "version.read"}).json()
+        assert [each["any_of"] for each in why["decision"]["missing"]] == [["USE_CATALOG"], ["USE_SCHEMA"], ["EXECUTE"]]
+        assert "dora" in why["decision"]["missing"][2]["grantors"]
+        # The owner grants EXECUTE, an admin the way to it (REQ-085, REQ-105).
+        _grant(dora, "function", dev, "eli", "EXECUTE")
+        with pytest.raises(PermissionDenied, match="MANAGE"):
+            _grant(dora, "catalog", "staging", "eli", "USE_CATALOG")
+        _grant(admin, "catalog", "staging", "eli", "USE_CATALOG", "USE_SCHEMA")
+        assert predicted(mlflow, f"models:/{dev}@Challenger") == 1.0
+        refused(lambda: client.set_registered_model_alias(dev, "Champion", "1"), "PERMISSION_DENIED", "SET_ALIAS")
+
+        # He promotes by copying into the catalog of production; the alias says what is deployed (REQ-066).
+        with pytest.raises(Exception, match="USE_CATALOG on CATALOG prod is missing"):
+            client.copy_model_version(f"models:/{dev}/1", prod)
+        _grant(admin, "catalog", "prod", "eli", "USE_CATALOG", "USE_SCHEMA", "CREATE_MODEL")
+        copied = client.copy_model_version(f"models:/{dev}/1", prod)
+        assert (copied.name, str(copied.version), copied.source) == (prod, "1", f"models:/{dev}/1")
+        with pytest.raises(Exception, match="alias"):
+            client.transition_model_version_stage(prod, "1", "Production")
+        client.set_registered_model_alias(prod, "Champion", "1")
+
+        # He serves it, and scores with plain HTTP.
+        body = {"entities": [{"model": prod, "selector": {"kind": "alias", "value": "Champion"}}]}
+        endpoint = http.put("/api/modelserve/v1/endpoints/fraud", json=body)
+        assert endpoint.status_code == 202, endpoint.text
+        _until(lambda: http.post(address, json=rows).json() == {"predictions": [1.0]}, "it is served")
+
+        # To dora it does not exist before she may know of it, neither as a model nor in the counters.
+        with _api(house, tokens["dora"]) as other:
+            hidden, missing = (
+                other.post(f"/model/{name}/Champion/invocations", json=rows) for name in (prod, "prod.ml_team.nothing")
+            )
+            assert hidden.status_code == missing.status_code == 404
+            assert hidden.json()["message"].replace(prod, "X") == missing.json()["message"].replace(
+                "prod.ml_team.nothing", "X"
+            )
+            assert prod not in other.get("/metrics").text
+            assert prod in http.get("/metrics").text
+            assert other.get("/api/modelserve/v1/endpoints/fraud").status_code == 404
+            _grant(eli, "function", prod, "dora", "EXECUTE")
+            _grant(admin, "catalog", "prod", "dora", "USE_CATALOG", "USE_SCHEMA")
+            assert other.post(address, json=rows).json() == {"predictions": [1.0]}
+            assert prod in other.get("/metrics").text
+            manage = other.delete("/api/modelserve/v1/endpoints/fraud")
+            assert (manage.status_code, "MANAGE" in manage.json()["message"]) == (403, True)
+
+        # The next version: the alias moves, the address stays (REQ-070).
+        assert str(client.copy_model_version(f"models:/{dev}/2", prod).version) == "2"
+        client.set_registered_model_alias(prod, "Champion", "2")
+        _until(lambda: http.post(address, json=rows).json() == {"predictions": [2.0]}, "the alias was followed")
+
+        # A stream of events ends with its token, within a second or so.
+        used: Any = eli.tokens.create(comment="stream")
+        unused: Any = eli.tokens.create(comment="another")
+        with (
+            _api(house, used.token_value) as reader,
+            reader.stream(
+                "GET", "/api/modelserve/v1/endpoints/fraud/events", headers={"accept": "text/event-stream"}
+            ) as stream,
+        ):
+            lines = stream.iter_lines()
+            assert next(lines) == "event: status"
+            eli.tokens.delete(unused.token_info.token_id)
+            eli.tokens.delete(used.token_info.token_id)
+            begun = time.monotonic()
+            with contextlib.suppress(httpx.RemoteProtocolError, httpx.ReadError):
+                for _ in lines:
+                    assert time.monotonic() - begun < 5
+            assert time.monotonic() - begun < 5
+            assert reader.get("/api/modelserve/v1/status").status_code == 401
+        http.delete("/api/modelserve/v1/endpoints/fraud")
+
+        # Who did what, from what to what, with which client (REQ-054).
+        trail = http.get("/api/modelserve/v1/audit", params={"kind": "FUNCTION", "name": prod}).json()["records"]
+        assert [
+            (each["principal"], each["action"], each["after"]) for each in trail if "tag" not in each["action"]
+        ] == [
+            ("eli", "model created", ""),
+            ("eli", "version created", f"models:/{dev}/1"),
+            ("eli", "alias set", "Champion: 1"),
+            ("eli", "granted", "EXECUTE to dora"),
+            ("eli", "version created", f"models:/{dev}/2"),
+            ("eli", "alias moved", "Champion: 2"),
+        ]
+        assert {each["client"].split("/")[0] for each in trail if each["action"] == "granted"} != {""}
+        past = http.get("/api/modelserve/v1/audit", params={"kind": "FUNCTION", "name": dev})
+        assert past.status_code == 403, "the past of dora's model is hers"
+
+
+def _until(found: Callable[[], bool], what: str) -> None:
+    until = time.monotonic() + 180
+    while not found():
+        assert time.monotonic() < until, f"never: {what}"
+        time.sleep(0.05)

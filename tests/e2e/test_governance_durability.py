@@ -98,6 +98,7 @@ def _kill(house: RunningInstance, done: threading.Event) -> int:
     return killed
 
 
+@pytest.mark.timeout(300 + 12 * EACH)
 def test_nothing_is_lost_and_everything_is_recorded_once() -> None:
     with started_instance("ms-dur-") as house:
         house.wait_for_mlflow()

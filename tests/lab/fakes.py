@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from jupyter_server.auth.authorizer import Authorizer
 
 from jupyter_modelserve.errors import ModelServeError, NotRunning
+from jupyter_modelserve.traced import NotebookRun
 from jupyter_modelserve.types import DaemonStatus, Endpoint, InstanceStatus
 from tests.lab.samples import ENDPOINT, INSTANCE
 
@@ -59,6 +60,9 @@ class FakeInstance:
         if self.error:
             raise self.error
         return [ENDPOINT]
+
+    async def notebook_runs(self, after: int = 0, limit: int = 50) -> list[NotebookRun]:
+        return []
 
     async def close(self) -> None:
         self.closed += 1

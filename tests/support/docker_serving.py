@@ -11,7 +11,8 @@ from tests.support import docker_engine, zoo
 from tests.support.instance import RunningInstance
 
 SETTINGS = 'engine = "{engine}"\nbase_image = "{base}"\nworkload_sizes = "Small=1:1 Medium=2:2 Large=2:4"\n'
-"""Sizes for a machine of continuous integration."""
+SETTINGS += "scale_to_zero = 2.0\nzero_keep = 3.0\n"
+"""Sizes for a machine of continuous integration; what may go to zero does so within seconds."""
 
 
 def requirements() -> list[str]:

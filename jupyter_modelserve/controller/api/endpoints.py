@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
 
 from fastapi import Body, Request, Response
@@ -13,12 +14,13 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from jupyter_modelserve.addresses import API, Rule
 from jupyter_modelserve.controller.api.operations import Operations, admit, caller_of
 from jupyter_modelserve.controller.api.rules import actor_of, require_endpoint, require_models, visible
+from jupyter_modelserve.controller.endpoints.logs import LogWish
+from jupyter_modelserve.controller.governance import history
 from jupyter_modelserve.controller.governance.operations import Operation
 from jupyter_modelserve.controller.parts import Controller
-from jupyter_modelserve.controller.store import events
 from jupyter_modelserve.controller.store.audit import Actor
-from jupyter_modelserve.errors import InvalidParameter, NotFound, PermissionDenied
-from jupyter_modelserve.types import EndpointSpec, from_json, to_json
+from jupyter_modelserve.errors import Conflict, InvalidParameter, NotFound, PermissionDenied
+from jupyter_modelserve.types import EndpointSpec, MergedLog, from_json, to_json
 
 PING = 10.0
 """Seconds between signs of life on a stream, so that proxies keep it open."""
@@ -41,16 +43,33 @@ async def list_endpoints(request: Request) -> JSONResponse:
 
 @operations.operation("PUT", "/{name}", Rule.MANAGE, status_code=202)
 async def put_endpoint(request: Request, name: str, body: dict[str, Any] = Body()) -> JSONResponse:  # noqa: B008
-    """Create or change an endpoint (REQ-002, REQ-129). Answers at once; follow its events."""
+    """Create or change an endpoint (REQ-002, REQ-129). Answers at once; follow its events.
+
+    ``secret_values`` sets secrets (REQ-140); no answer ever holds them.
+    """
     caller = caller_of(request)
     admit(Rule.MANAGE, caller)
+    values = _secret_values(body.pop("secret_values", None))
     if body.setdefault("name", name) != name:
         raise InvalidParameter(f"name: the address says {name!r}, the body {body['name']!r}", details={"field": "name"})
     spec = from_json(EndpointSpec, body)
     controller, actor = _controller(request), actor_of(request)
     known = [each.spec for each in await controller.endpoints.listing() if each.spec.name == name]
-    require_models(await controller.governance.state(), actor, Operation.ENDPOINT_MANAGE, spec, *known)
-    return JSONResponse(to_json(await controller.endpoints.put(spec, caller.name, actor)), 202)
+    state = await controller.governance.state()
+    require_models(state, actor, Operation.ENDPOINT_MANAGE, spec)
+    if not all(visible(state, actor, each) for each in known):
+        raise Conflict(f"the endpoint name {name!r} is taken; choose another one", details={"field": "name"})
+    require_models(state, actor, Operation.ENDPOINT_MANAGE, *known)
+    return JSONResponse(to_json(await controller.endpoints.put(spec, caller.name, actor, values)), 202)
+
+
+def _secret_values(found: Any) -> dict[str, str]:
+    """Values of secrets by name. Raises InvalidParameter, which never holds a value."""
+    if found is None:
+        return {}
+    if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):
+        raise InvalidParameter("secret_values: must map names to text", details={"field": "secret_values"})
+    return {str(name): value for name, value in found.items()}
 
 
 @operations.operation("GET", "/{name}", Rule.USE)
@@ -68,13 +87,40 @@ async def delete_endpoint(request: Request, name: str) -> JSONResponse:
     return JSONResponse(to_json(await _controller(request).endpoints.delete(name, caller.name, actor_of(request))), 202)
 
 
+@operations.operation("PUT", "/{name}/secrets/{secret}", Rule.MANAGE, status_code=202)
+async def put_secret(request: Request, name: str, secret: str, body: dict[str, Any] = Body()) -> JSONResponse:  # noqa: B008
+    """Set a secret to ``{"value"}`` (REQ-140): versions start anew with it, without a gap, and drop the old one."""
+    values = _secret_values({secret: body.get("value")})
+    return await _change_secrets(request, name, lambda known: known | {secret}, values)
+
+
+@operations.operation("DELETE", "/{name}/secrets/{secret}", Rule.MANAGE, status_code=202)
+async def delete_secret(request: Request, name: str, secret: str) -> JSONResponse:
+    """Take a secret away."""
+    return await _change_secrets(request, name, lambda known: known - {secret}, {})
+
+
+async def _change_secrets(
+    request: Request, name: str, change: Callable[[set[str]], set[str]], values: dict[str, str]
+) -> JSONResponse:
+    caller = caller_of(request)
+    admit(Rule.MANAGE, caller)
+    endpoints = _controller(request).endpoints
+    spec = (await endpoints.get(name)).spec
+    wanted = replace(spec, secrets=tuple(sorted(change(set(spec.secrets)))))
+    return JSONResponse(to_json(await endpoints.put(wanted, caller.name, actor_of(request), values)), 202)
+
+
 @operations.operation("GET", "/{name}/logs", Rule.USE)
-async def get_logs(request: Request, name: str, version: str, model: str = "", tail: int = 200) -> JSONResponse:
-    """Last lines that a version printed (REQ-046)."""
+async def get_logs(
+    request: Request, name: str, version: str = "", model: str = "", replica: str = "", tail: int = 200, after: str = ""
+) -> JSONResponse:
+    """Last lines that versions printed, those of all replicas merged by time (REQ-046, REQ-197)."""
     admit(Rule.USE, caller_of(request))
     if not 1 <= tail <= 10_000:
         raise InvalidParameter("tail: must be 1 to 10000 lines", details={"field": "tail"})
-    return JSONResponse({"logs": await _controller(request).endpoints.log(name, model, version, tail)})
+    found = await _controller(request).endpoints.log(name, LogWish(model, version, replica, tail, after))
+    return JSONResponse(to_json(MergedLog(found.text, found.lines, found.cursor)))
 
 
 @operations.operation("GET", "/{name}/events", Rule.USE)
@@ -83,9 +129,7 @@ async def get_events(request: Request, name: str, after: int = 0) -> Response:
     admit(Rule.USE, caller_of(request))
     controller = _controller(request)
     if "text/event-stream" not in request.headers.get("accept", ""):
-        found = await controller.database.run(events.after, name, after)
-        if not found:
-            await controller.endpoints.get(name)
+        found = await controller.governance.read(actor_of(request), history.events, name, after)
         return JSONResponse({"events": to_json(found)})
     await controller.endpoints.get(name)
     last = request.headers.get("last-event-id", "")
@@ -99,9 +143,10 @@ async def get_events(request: Request, name: str, after: int = 0) -> Response:
 
 async def _stream(controller: Controller, actor: Actor, name: str, number: int) -> AsyncIterator[str]:
     """Status first, then whatever happens, until the endpoint is gone, may no longer be seen, or the caller leaves."""
-    changed = controller.endpoints.signal(name)
+    changed, rights = controller.endpoints.signal(name), controller.governance.signal
     seen = -1
     while not controller.stopping.is_set():
+        judged = rights.count
         try:
             await require_endpoint(controller, actor, Operation.ENDPOINT_VIEW, name)
             endpoint = await controller.endpoints.get(name)
@@ -111,16 +156,16 @@ async def _stream(controller: Controller, actor: Actor, name: str, number: int) 
         if changed.count != seen:
             seen = changed.count
             yield f"event: status\ndata: {json.dumps(to_json(endpoint))}\n\n"
-        for event in await controller.database.run(events.after, name, number):
+        for event in await controller.governance.read(actor, history.events, name, number):
             number = event.number
             yield f"id: {number}\nevent: {event.kind}\ndata: {json.dumps(to_json(event))}\n\n"
-        if not await _either(changed.wait(seen, PING), controller.stopping.wait()):
+        if not await _either(changed.wait(seen, PING), rights.wait(judged, PING * 2), controller.stopping.wait()):
             yield ": ping\n\n"
 
 
-async def _either(first: Any, second: Any) -> bool:
-    """Result of *first*, or true as soon as *second* ends."""
-    tasks = [asyncio.ensure_future(first), asyncio.ensure_future(second)]
+async def _either(*waits: Any) -> bool:
+    """Whether what ended first gave something true."""
+    tasks = [asyncio.ensure_future(each) for each in waits]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         return any(bool(task.result()) for task in done)

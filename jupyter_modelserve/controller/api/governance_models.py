@@ -7,13 +7,17 @@ from typing import Any
 from fastapi import Body, Request, Response
 from fastapi.responses import JSONResponse
 
+from jupyter_modelserve import names
 from jupyter_modelserve.addresses import API, Rule
 from jupyter_modelserve.controller.api import registry
 from jupyter_modelserve.controller.api.endpoints import _controller
 from jupyter_modelserve.controller.api.governance import text
 from jupyter_modelserve.controller.api.operations import Operations
 from jupyter_modelserve.controller.api.rules import actor_of
-from jupyter_modelserve.controller.governance import proposal
+from jupyter_modelserve.controller.governance import grants, proposal
+from jupyter_modelserve.controller.governance.operations import Operation
+from jupyter_modelserve.controller.governance.securables import model as model_of
+from jupyter_modelserve.controller.governance.session import Session
 from jupyter_modelserve.controller.governance.writing import Writer
 from jupyter_modelserve.controller.registry import reader
 from jupyter_modelserve.errors import InvalidParameter
@@ -50,10 +54,21 @@ async def copy_version(request: Request, name: str, version: str, body: dict[str
     if not isinstance(aliases, list):
         raise InvalidParameter("aliases: must be a list", details={"field": "aliases"})
     description = None if body.get("description") is None else text(body, "description")
-    found = await _writer(request).copy(
-        actor_of(request), name, version, text(body, "to"), tuple(str(each) for each in aliases), description
-    )
+    to, wanted = text(body, "to"), tuple(str(each) for each in aliases)
+    await _controller(request).governance.read(actor_of(request), _may_alias, to, wanted)
+    found = await _writer(request).copy(actor_of(request), name, version, to, wanted, description)
     return JSONResponse(to_json(found), 201)
+
+
+def _may_alias(session: Session, to: str, aliases: tuple[str, ...]) -> None:
+    """Refuse aliases before anything is copied; who makes the model with the copy will own it. Raises PermissionDenied.
+
+    Who may not add versions is refused for that, and is not told here whether the model exists.
+    """
+    on = model_of(names.check_model(to))
+    if grants.model_exists(session, to) and session.may(Operation.VERSION_CREATE, on):
+        for each in aliases:
+            session.require(Operation.MODEL_ALIAS, on, each)
 
 
 @operations.operation("DELETE", "/models/{name}/versions/{version}", Rule.USE, status_code=204)

@@ -12,7 +12,7 @@ import httpx
 from fastapi import Body, Request
 from fastapi.responses import JSONResponse
 
-from jupyter_modelserve import __version__
+from jupyter_modelserve import __version__, computing
 from jupyter_modelserve.addresses import API, Rule
 from jupyter_modelserve.controller.api.endpoints import _controller
 from jupyter_modelserve.controller.api.operations import Operations, admit, caller_of
@@ -20,7 +20,7 @@ from jupyter_modelserve.controller.api.rules import seen
 from jupyter_modelserve.controller.idle import GatewayAddress
 from jupyter_modelserve.controller.parts import Controller
 from jupyter_modelserve.controller.registry import reader
-from jupyter_modelserve.controller.store import feed, knowledge
+from jupyter_modelserve.controller.store import feed, knowledge, notebook_runs
 from jupyter_modelserve.errors import InvalidParameter, NotFound
 from jupyter_modelserve.types import DaemonStatus, InstanceStatus, Model, to_json
 
@@ -43,6 +43,7 @@ async def status(request: Request) -> JSONResponse:
         engine=controller.endpoints.capabilities.name,
         isolation=controller.endpoints.capabilities.isolation,
         registry=await controller.database.run(feed.newest),
+        notebook_runs=await controller.database.run(notebook_runs.newest),
     )
     return JSONResponse(to_json(found))
 
@@ -82,6 +83,13 @@ async def get_model(request: Request, name: str) -> JSONResponse:
 
 async def _read(controller: Controller, names: list[str] | None = None) -> dict[str, Model]:
     return await reader.when_ready(lambda: controller.database.run(reader.read_models, names), controller.settings.hold)
+
+
+@operations.operation("GET", "/compute/advice", Rule.USE)
+async def advice(request: Request, requests_per_second: float, seconds: float) -> JSONResponse:
+    """Concurrency, workload size and replicas that carry a load: requests × seconds of a prediction (REQ-133)."""
+    admit(Rule.USE, caller_of(request))
+    return JSONResponse(to_json(computing.advise(requests_per_second, seconds)))
 
 
 @operations.operation("POST", "/interpreters", Rule.MANAGE)

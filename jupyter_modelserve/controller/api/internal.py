@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from jupyter_modelserve.addresses import Rule
 from jupyter_modelserve.controller.api.endpoints import _controller, _either
 from jupyter_modelserve.controller.api.operations import Operations
+from jupyter_modelserve.controller.endpoints.scales import Load
 from jupyter_modelserve.controller.store import tokens
 from jupyter_modelserve.types import to_json
 
@@ -64,6 +65,18 @@ async def stop(request: Request, body: dict[str, Any] = Body(default={})) -> JSO
 async def trouble(request: Request, body: dict[str, Any] = Body()) -> JSONResponse:  # noqa: B008
     """The gateway could not reach these workers: look at their endpoints now."""
     _controller(request).endpoints.wake_workers({str(each) for each in body.get("workers", [])})
+    return JSONResponse({})
+
+
+@operations.operation("POST", "/demand", Rule.OPEN)
+async def demand(request: Request, body: dict[str, Any] = Body()) -> JSONResponse:  # noqa: B008
+    """What is asked of targets whose number of replicas follows the load, and which requests wait for a return."""
+    targets = {
+        str(name): Load(float(each["load"]), float(each["idle"]), bool(each["used"]))
+        for name, each in dict(body.get("targets", {})).items()
+    }
+    held = {(str(model), str(version)): int(count) for model, version, count in body.get("held", [])}
+    _controller(request).endpoints.hear(targets, held)
     return JSONResponse({})
 
 

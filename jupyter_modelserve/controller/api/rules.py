@@ -57,12 +57,26 @@ ALL: Final = {
     ("PUT", "/models/{name}/aliases/{alias}"): Judged(O.MODEL_ALIAS, "model"),
     ("DELETE", "/models/{name}/aliases/{alias}"): Judged(O.MODEL_ALIAS, "model"),
     ("GET", "/models/{name}/versions/{version}/proposal"): Judged(O.VERSION_READ, "model"),
+    ("GET", "/models/{name}/lineage"): Judged(O.MODEL_VIEW, "model"),
+    ("GET", "/models/{name}/versions/{version}/lineage"): Judged(O.MODEL_VIEW, "model"),
+    ("GET", "/models/{name}/versions/{version}/openlineage"): Judged(O.MODEL_VIEW, "model"),
+    ("GET", "/notebook-runs"): Judged(O.TRACKING),
+    ("GET", "/notebook-runs/{run}"): Judged(O.TRACKING),
+    ("PUT", "/notebook-runs/{run}"): Judged(O.TRACKING),
+    ("POST", "/models/{name}/versions/{version}/check"): Judged(O.VERSION_CHECK, "model"),
+    ("GET", "/models/{name}/versions/{version}/check"): Judged(O.VERSION_CHECK, "model"),
+    ("POST", "/checks"): Judged(O.VERSION_CREATE, own=True),
+    ("GET", "/checks/{check}"): Judged(O.VERSION_CHECK, own=True),
+    ("DELETE", "/checks/{check}"): Judged(O.VERSION_CHECK, own=True),
     ("GET", "/endpoints"): Judged(O.ENDPOINT_VIEW, filtered=True),
     ("PUT", "/endpoints/{name}"): Judged(O.ENDPOINT_MANAGE, own=True),
     ("GET", "/endpoints/{name}"): Judged(O.ENDPOINT_VIEW, "endpoint"),
     ("DELETE", "/endpoints/{name}"): Judged(O.ENDPOINT_MANAGE, "endpoint"),
     ("GET", "/endpoints/{name}/logs"): Judged(O.ENDPOINT_LOGS, "endpoint"),
     ("GET", "/endpoints/{name}/events"): Judged(O.ENDPOINT_VIEW, "endpoint"),
+    ("PUT", "/endpoints/{name}/secrets/{secret}"): Judged(O.ENDPOINT_MANAGE, "endpoint"),
+    ("DELETE", "/endpoints/{name}/secrets/{secret}"): Judged(O.ENDPOINT_MANAGE, "endpoint"),
+    ("GET", "/compute/advice"): Judged(O.INSTANCE_VIEW, public=True),
     ("GET", "/tokens"): Judged(O.TOKENS_OWN, filtered=True),
     ("POST", "/tokens"): Judged(O.TOKENS_OWN, own=True),
     ("DELETE", "/tokens/{token_id}"): Judged(O.TOKENS_OWN, own=True),
@@ -157,13 +171,19 @@ async def require_endpoint(controller: Controller, actor: Actor, operation: Oper
     try:
         spec = (await controller.database.run(store.get, name)).spec
     except NotFound:
-        if state.identities(actor.principal):
+        if not state.identities(actor.principal):
+            raise PermissionDenied("the token's principal is not known here") from None
+        if state.is_admin(actor.principal):
             raise
-        raise PermissionDenied("the token's principal is not known here") from None
+        raise _unseen(name) from None
     if not visible(state, actor, spec):
-        raise NotFound(f"endpoint {name!r} does not exist, or you may not see it", details={"endpoint": name})
+        raise _unseen(name)
     if operation is not O.ENDPOINT_VIEW:
         require_models(state, actor, operation, spec)
+
+
+def _unseen(name: str) -> NotFound:
+    return NotFound(f"endpoint {name!r} does not exist, or you may not see it", details={"endpoint": name})
 
 
 def require_models(state: State, actor: Actor, operation: Operation, *specs: EndpointSpec) -> None:

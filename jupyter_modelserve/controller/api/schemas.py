@@ -11,11 +11,11 @@ from typing import Any, Final
 from fastapi import FastAPI
 from pydantic import TypeAdapter
 
-from jupyter_modelserve import governed, types
+from jupyter_modelserve import checked, computing, governed, logged, traced, types
 from jupyter_modelserve.controller.registry import detail, outline
 
 _INTERNAL: Final = frozenset({"Access", "Instance", "Snapshot", "TokenGrant"})
-_MODULES: Final = (types, governed, outline, detail)
+_MODULES: Final = (types, computing, logged, governed, checked, traced, outline, detail)
 _REFERENCE: Final = "#/components/schemas/{model}"
 
 

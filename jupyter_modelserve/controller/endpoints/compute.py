@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from jupyter_modelserve.controller.engines.base import Compute
 from jupyter_modelserve.errors import InvalidParameter
-from jupyter_modelserve.types import ServedEntity, WorkloadSize
+from jupyter_modelserve.types import (
+    CostClass,
+    EndpointSpec,
+    EntityCompute,
+    ServedEntity,
+    VersionStatus,
+    WorkloadSize,
+)
 
 GIB = 1024**3
 LEAST_CORES, MOST_CORES = 0.1, 1024.0
@@ -42,26 +47,27 @@ def compute_for(entities: Iterable[ServedEntity], sizes: dict[WorkloadSize, Comp
     return Compute(max(each.cores for each in found), max(each.memory for each in found))
 
 
-def provisioned_concurrency(requests_per_second: float, seconds: float) -> int:
-    """Requests that are worked on at the same time at that rate and run time of the model (REQ-133)."""
-    # Rounded first: 0.1 × 30 is a little more than 3.
-    return max(1, math.ceil(round(requests_per_second * seconds, 9)))
+def shown(
+    spec: EndpointSpec, sizes: dict[WorkloadSize, Compute], versions: Iterable[VersionStatus]
+) -> tuple[EntityCompute, ...]:
+    """Compute of each entity as users see it, with its cost class (REQ-010)."""
+    contained = {each.entity for each in versions if each.environment is not None and each.environment.image}
+    return tuple(
+        EntityCompute(
+            entity=each.name,
+            cost_class=CostClass.ON_DEMAND if each.scale_to_zero else CostClass.ALL_PURPOSE,
+            concurrency=each.workload_size.concurrency,
+            cores=_of(each, sizes).cores,
+            memory_gb=_of(each, sizes).memory / GIB,
+            limited=each.name in contained,
+        )
+        for each in spec.entities
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class Advice:
-    """What :func:`advise` recommends."""
-
-    concurrency: int
-    size: WorkloadSize
-    replicas: int
-
-
-def advise(requests_per_second: float, seconds: float) -> Advice:
-    """The workload size, and how many replicas of it, that carry a load (REQ-133)."""
-    wanted = provisioned_concurrency(requests_per_second, seconds)
-    size = next((each for each in WorkloadSize if each.concurrency >= wanted), WorkloadSize.LARGE)
-    return Advice(wanted, size, math.ceil(wanted / size.concurrency))
+def labels_of(spec: EndpointSpec) -> tuple[tuple[str, str], ...]:
+    """The tags that containers carry as labels: the user's, not what we remember under a name of our own (REQ-049)."""
+    return tuple(sorted((key, value) for key, value in spec.tags.items() if not key.startswith("modelserve.")))
 
 
 def _of(entity: ServedEntity, sizes: dict[WorkloadSize, Compute]) -> Compute:

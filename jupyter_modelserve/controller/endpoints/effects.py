@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from jupyter_modelserve.controller.endpoints.observation import Observer, Sight
 from jupyter_modelserve.controller.endpoints.view import Key, Prepared, place
 from jupyter_modelserve.controller.engines.base import Engine, ReplicaSpec
+from jupyter_modelserve.controller.store.secrets import Secret
 from jupyter_modelserve.settings import Settings
 from jupyter_modelserve.types import Cause, EndpointSpec, Failure
 
@@ -36,6 +38,7 @@ class Effects:
             log_limit=self._settings.log_limit,
             image=prepared.environment.image,
             compute=prepared.compute,
+            labels=dict(prepared.tags),
         )
         await self._engine.ensure(spec)
 
@@ -47,15 +50,32 @@ class Effects:
         message = f"the process that runs the model ended {attempts} times in a row: {reason}"
         return Failure(Cause.CRASHED, message, "read the last log lines; it is tried again in a minute", tail)
 
-    async def load(self, observer: Observer, key: Key, prepared: Prepared, replica: str, spec: EndpointSpec) -> None:
-        """Push the model's files and have the version loaded."""
+    async def load(
+        self,
+        observer: Observer,
+        key: Key,
+        prepared: Prepared,
+        replica: str,
+        spec: EndpointSpec,
+        secrets: Mapping[str, Secret],
+    ) -> None:
+        """Push the model's files and have the version loaded. This is the one place that secrets go to."""
         client = observer.client(replica)
         directory = await self._engine.push(replica, prepared.worker, Path(prepared.directory), prepared.digest)
-        await client.put_worker(prepared.worker, self._worker_spec(key, directory, spec))
+        worker_spec = self._worker_spec(key, directory, spec)
+        if secrets:
+            worker_spec["secrets"] = {name: each.value for name, each in secrets.items()}
+        await client.put_worker(prepared.worker, worker_spec)
 
-    def settings_key(self, spec: EndpointSpec) -> str:
-        """Everything that the versions of an endpoint are started with; when it changes, so do their workers."""
-        return json.dumps(self._worker_spec(("", ""), "", spec), sort_keys=True)
+    def settings_key(self, spec: EndpointSpec, secrets: Mapping[str, Secret]) -> str:
+        """Everything that the versions of an endpoint are started with; when it changes, so do their workers.
+
+        Of secrets it knows which setting of them it is, never the value.
+        """
+        found = self._worker_spec(("", ""), "", spec)
+        if secrets:
+            found["secrets"] = {name: each.revision for name, each in secrets.items()}
+        return json.dumps(found, sort_keys=True)
 
     async def unload(self, observer: Observer, worker: str, replica: str) -> None:
         """Drain a worker and end it. Its files stay until it is gone (:meth:`sweep`)."""
@@ -88,5 +108,5 @@ class Effects:
             "direct": settings.direct,
             "batching": {"on": True, "off": False}.get(settings.batching),
             "concurrency": max((each.workload_size.concurrency for each in spec.entities), default=1),
-            "environ": {},
+            "environ": dict(spec.environment_vars),
         }

@@ -51,6 +51,7 @@ VERSION_MEANS: Final[Mapping[V, str]] = {
     V.READY: "it predicted and may be routed",
     V.FAILED: "it cannot be served; the cause is named",
     V.UNLOADING: "nothing routes to it any more; it answers what it has and ends",
+    V.SCALED_TO_ZERO: "nobody asked for long, so it has no replica; requests are held and start it again",
 }
 """What each state says, for the documentation."""
 
@@ -68,17 +69,19 @@ _ADOPTED: Final = frozenset(WORKER)
 _REPLICA_LOST: Final = frozenset({V.PENDING, V.BUILDING, V.STARTING})
 
 VERSION: Final[Mapping[V, frozenset[V]]] = {
-    V.PENDING: frozenset({V.BUILDING}) | _ADOPTED,
-    V.BUILDING: frozenset({V.PENDING, V.STARTING, V.LOADING, V.FAILED}),
-    V.STARTING: frozenset({V.PENDING, V.BUILDING, V.LOADING, V.FAILED}),
-    V.LOADING: WORKER[V.LOADING] | _REPLICA_LOST,
-    V.PROBING: WORKER[V.PROBING] | _REPLICA_LOST,
-    V.READY: WORKER[V.READY] | _REPLICA_LOST | {V.PROBING},
+    V.PENDING: frozenset({V.BUILDING, V.SCALED_TO_ZERO}) | _ADOPTED,
+    V.BUILDING: frozenset({V.PENDING, V.STARTING, V.LOADING, V.FAILED, V.SCALED_TO_ZERO}),
+    V.STARTING: frozenset({V.PENDING, V.BUILDING, V.LOADING, V.FAILED, V.SCALED_TO_ZERO}),
+    V.LOADING: WORKER[V.LOADING] | _REPLICA_LOST | {V.SCALED_TO_ZERO},
+    V.PROBING: WORKER[V.PROBING] | _REPLICA_LOST | {V.SCALED_TO_ZERO},
+    V.READY: WORKER[V.READY] | _REPLICA_LOST | {V.PROBING, V.SCALED_TO_ZERO},
     V.FAILED: WORKER[V.FAILED] | _REPLICA_LOST | {V.LOADING},
     V.UNLOADING: WORKER[V.UNLOADING] | _REPLICA_LOST | {V.LOADING},
+    V.SCALED_TO_ZERO: _ADOPTED | _REPLICA_LOST,
 }
 """A version as the API shows it: from the registry to its worker, with adoption and lost replicas. In several replicas
-it is what it is in the one that is furthest: READY in one that dies, PROBING in the next."""
+it is what it is in the one that is furthest: READY in one that dies, PROBING in the next. A controller that starts
+while a version returns from zero sees it at zero until the gateway says again that requests wait."""
 
 
 def reachable(table: Mapping[S, frozenset[S]], start: S) -> frozenset[S]:

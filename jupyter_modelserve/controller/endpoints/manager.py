@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 
 from sqlalchemy import Connection
 
+from jupyter_modelserve.controller.endpoints.compute import shown, table
 from jupyter_modelserve.controller.endpoints.effects import Effects
+from jupyter_modelserve.controller.endpoints.logs import Log, LogWish
 from jupyter_modelserve.controller.endpoints.observation import Observer
 from jupyter_modelserve.controller.endpoints.preparation import Preparer
 from jupyter_modelserve.controller.endpoints.publication import Publication
 from jupyter_modelserve.controller.endpoints.reconciler import EndpointReconciler, EventSink, Parts
+from jupyter_modelserve.controller.endpoints.scales import Load
 from jupyter_modelserve.controller.endpoints.selection import explain_nothing, versions
 from jupyter_modelserve.controller.endpoints.specification import complete
+from jupyter_modelserve.controller.endpoints.variables import check_room
 from jupyter_modelserve.controller.endpoints.view import Desired, Key
 from jupyter_modelserve.controller.engines.base import Capabilities, Engine
 from jupyter_modelserve.controller.registry import reader, renames
 from jupyter_modelserve.controller.signals import Signal
 from jupyter_modelserve.controller.store import endpoints as store
-from jupyter_modelserve.controller.store import events
+from jupyter_modelserve.controller.store import events, secrets
 from jupyter_modelserve.controller.store.audit import Actor
 from jupyter_modelserve.controller.store.database import Database
 from jupyter_modelserve.controller.store.endpoints import StoredEndpoint
-from jupyter_modelserve.errors import NotFound
+from jupyter_modelserve.errors import InvalidParameter, NotFound
 from jupyter_modelserve.settings import Settings
 from jupyter_modelserve.types import Endpoint, EndpointSpec, EndpointStatus, SelectorKind, UpdateState
 
@@ -51,6 +56,7 @@ class Endpoints:
         self._publication = publication
         self._settings = settings
         self._url = url
+        self._sizes = table(settings.workload_sizes)
         self._reconcilers: dict[str, EndpointReconciler] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -97,8 +103,21 @@ class Endpoints:
             if any(worker in workers for group in routed for worker in group):
                 each.wake()
 
-    async def put(self, spec: EndpointSpec, principal: str, actor: Actor | None = None) -> Endpoint:
+    def hear(self, targets: Mapping[str, Load], held: Mapping[Key, int]) -> None:
+        """What the gateway says is asked: of targets by id, and how many requests wait for which version at zero."""
+        for each in self._reconcilers.values():
+            each.hear(targets, held)
+
+    async def put(
+        self,
+        spec: EndpointSpec,
+        principal: str,
+        actor: Actor | None = None,
+        secret_values: Mapping[str, str] | None = None,
+    ) -> Endpoint:
         """Create or change an endpoint; asking again after a failure is another attempt.
+
+        *secret_values* are new values of secrets; the others that *spec* names keep theirs (REQ-140).
 
         Raises:
             InvalidParameter: a field of *spec* is not usable.
@@ -106,12 +125,13 @@ class Endpoints:
                 that serves with nothing to serve.
             Conflict: the endpoint is being stopped.
         """
-        spec = complete(spec)
+        values = dict(secret_values or {})
+        spec = complete(replace(spec, secrets=(*spec.secrets, *values)))
         before = self._reconcilers.get(spec.name)
         serving = before is not None and any(each.serving for each in before.status.versions)
         await reader.when_ready(lambda: self._database.run(_check_exists, spec, serving), self._settings.hold)
         retry = before is not None and before.status.update is UpdateState.UPDATE_FAILED
-        stored = await self._database.run(_put, spec, principal, retry, actor)
+        stored = await self._database.run(_put, spec, principal, retry, actor, values)
         reconciler = self._take_up(spec.name)
         if reconciler.status.observed_generation != stored.generation:
             reconciler.wake()
@@ -125,16 +145,20 @@ class Endpoints:
         """Every endpoint, by name."""
         return tuple(self._show(each) for each in await self._database.run(store.listing))
 
+    async def names(self) -> frozenset[str]:
+        """Of every endpoint that is stored, those that are being deleted included."""
+        return frozenset(each.spec.name for each in await self._database.run(store.listing))
+
     async def delete(self, name: str, principal: str, actor: Actor | None = None) -> Endpoint:
         """End an endpoint: its routes first, then its replicas. Raises NotFound."""
         stored = await self._database.run(_delete, name, principal, actor)
         self._take_up(name).wake()
         return self._show(stored)
 
-    async def log(self, name: str, model: str, version: str, tail: int) -> str:
-        """Last lines that a version printed. Raises NotFound."""
+    async def log(self, name: str, wish: LogWish) -> Log:
+        """Last lines that versions printed, merged by time. Raises NotFound."""
         await self.get(name)
-        return await self._reconcilers[name].log(model, version, tail)
+        return await self._reconcilers[name].log(wish)
 
     def signal(self, name: str) -> Signal:
         """Notified when the status of *name* changed."""
@@ -195,6 +219,7 @@ class Endpoints:
             created_by=stored.created_by,
             status=_honest(status, stored.generation),
             deleting=stored.deleting,
+            compute=shown(stored.spec, self._sizes, status.versions),
         )
 
 
@@ -221,22 +246,42 @@ def _read_desired(connection: Connection, name: str) -> tuple[Desired | None, di
         found = renames.follow(connection)
         renamed = renamed if found is None else found
         if found is None:
-            return Desired(stored.spec, stored.generation, stored.deleting, models), renamed
+            hidden = secrets.of(connection, name)
+            return Desired(stored.spec, stored.generation, stored.deleting, models, hidden), renamed
 
 
 def _put(
-    connection: Connection, spec: EndpointSpec, principal: str, retry: bool, actor: Actor | None = None
+    connection: Connection,
+    spec: EndpointSpec,
+    principal: str,
+    retry: bool,
+    actor: Actor | None = None,
+    values: Mapping[str, str] | None = None,
 ) -> StoredEndpoint:
     """Store *spec*; what was renamed before concerns what is stored already, not what is asked for now."""
     while renames.follow(connection) is not None:
         continue
     before = next((each.generation for each in store.listing(connection) if each.spec.name == spec.name), 0)
-    stored = store.put(connection, spec, principal, retry, actor)
+    touched = _put_secrets(connection, spec, values or {}, actor or Actor(principal))
+    stored = store.put(connection, spec, principal, retry, actor, touched=touched)
     if stored.generation != before:
         what = "changed" if before else "created"
         data = {"by": principal, "generation": stored.generation}
-        events.append(connection, spec.name, "request", f"{principal} {what} the endpoint", data=data)
+        events.append(connection, spec.name, events.REQUEST, f"{principal} {what} the endpoint", data=data)
     return stored
+
+
+def _put_secrets(connection: Connection, spec: EndpointSpec, values: Mapping[str, str], actor: Actor) -> bool:
+    """Store the values of secrets, in the transaction that stores the endpoint; whether anything changed."""
+    present = {name: each.value for name, each in secrets.of(connection, spec.name).items()}
+    known = {**present, **values}
+    missing = [name for name in spec.secrets if name not in known]
+    if missing:
+        advice = f"`%serve --secret {missing[0]}`, or secret_values in the API"
+        problem = f"secrets: {missing[0]} has no value yet; give one: {advice}"
+        raise InvalidParameter(problem, details={"field": "secrets"})
+    check_room(spec.environment_vars, {name: known[name] for name in spec.secrets})
+    return secrets.put(connection, spec.name, values, spec.secrets, actor)
 
 
 def _delete(connection: Connection, name: str, principal: str, actor: Actor | None = None) -> StoredEndpoint:
@@ -244,7 +289,7 @@ def _delete(connection: Connection, name: str, principal: str, actor: Actor | No
     stored = store.mark_deleting(connection, name, actor or Actor(principal))
     if not before.deleting:
         data = {"by": principal, "generation": stored.generation}
-        events.append(connection, name, "request", f"{principal} removed the endpoint", data=data)
+        events.append(connection, name, events.REQUEST, f"{principal} removed the endpoint", data=data)
     return stored
 
 

@@ -34,10 +34,11 @@ class PreparationFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """How a version shall run: on which engine (``None``: as the setting says) and with what compute."""
+    """How a version shall run: on which engine (``None``: as the setting says), with what compute and tags."""
 
     engine: EngineChoice | None = None
     compute: Compute = field(default_factory=Compute)
+    tags: tuple[tuple[str, str], ...] = ()
 
 
 class Resolver(Protocol):
@@ -90,7 +91,7 @@ class Preparer:
             settings_key: text of the endpoint's settings that a worker is started with; another text, another worker.
             replicas: how many replicas it shall run in.
             progress: told about the phases ``resolve`` and ``environment``.
-            wish: engine and compute; another compute is another replica, on an engine that has limits.
+            wish: engine, compute and tags; other compute or tags are another replica, on an engine that has them.
 
         Raises:
             PreparationFailed: with the one named cause.
@@ -113,8 +114,10 @@ class Preparer:
             failure = Failure(Cause.ARTIFACTS_MISSING, f"the model's files cannot be read: {error}")
             raise PreparationFailed(failure) from error
         text = f"{version.model}\0{version.version}\0{digest}\0{settings_key}\0{environment.key}"
-        compute = wish.compute if environment.image else Compute()
+        compute, tags = (wish.compute, wish.tags) if environment.image else (Compute(), ())
         group = f"{environment.key} {environment.image} {compute}" if environment.image else environment.key
+        # What a container is labelled with cannot be changed, so other tags are another container.
+        group = f"{group} {tags}" if tags else group
         return Prepared(
             worker=hashlib.sha256(text.encode()).hexdigest()[:12],
             replicas=tuple(replica_id(self._instance_id, endpoint, group, n) for n in range(replicas)),
@@ -122,6 +125,7 @@ class Preparer:
             directory=str(directory),
             digest=digest,
             compute=compute,
+            tags=tags,
         )
 
     async def _files(self, version: ModelVersion) -> Path:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from jupyter_modelserve.controller.endpoints.routes import Contribution, RouteBook
 from jupyter_modelserve.controller.endpoints.view import Key, Label, LabelKind, Routed
 from jupyter_modelserve.controller.governance.loading import current
-from jupyter_modelserve.controller.governance.scoring import access
+from jupyter_modelserve.controller.governance.scoring import Judge
 from jupyter_modelserve.controller.governance.state import State
 from jupyter_modelserve.controller.registry import renames
 from jupyter_modelserve.controller.signals import Signal
@@ -43,6 +43,7 @@ class Publication:
         self._tokens: dict[str, TokenGrant] = {}
         self._state = State()
         self._access = Access()
+        self._judge = Judge()
         self._routed: dict[str, Routed] = {}
         self._recovering: set[str] = set()
         self._dirty = False
@@ -118,7 +119,7 @@ class Publication:
         if state.revision < self._state.revision:
             return
         self._state = state
-        if access(state, self._book.table.models) != self._access:
+        if self._judge.access(state, self._book.table.models) != self._access:
             self._book.renumber()
             self._dirty = True
             await self._announce()
@@ -149,7 +150,7 @@ class Publication:
         if self._recovering:
             return
         table = self._book.table
-        self._access = access(self._state, table.models)
+        self._access = self._judge.access(self._state, table.models)
         snapshot = Snapshot(self._instance_id, table, dict(self._tokens), self._access)
         await self._database.run(_remember, snapshot.routes.number, dict(self._routed))
         if self._written is None or snapshot.routes.number >= self._written.routes.number:

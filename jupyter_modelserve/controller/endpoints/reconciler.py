@@ -13,14 +13,17 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 
-from jupyter_modelserve.controller.endpoints import planner
+from jupyter_modelserve.controller.endpoints import happenings, logs, planner
 from jupyter_modelserve.controller.endpoints.backoff import Backoff
-from jupyter_modelserve.controller.endpoints.compute import compute_for, table
+from jupyter_modelserve.controller.endpoints.compute import compute_for, labels_of, table
 from jupyter_modelserve.controller.endpoints.effects import Effects
+from jupyter_modelserve.controller.endpoints.logs import Log, LogWish
 from jupyter_modelserve.controller.endpoints.observation import Observer, Sight
 from jupyter_modelserve.controller.endpoints.preparation import PreparationFailed, Preparer, Wish
 from jupyter_modelserve.controller.endpoints.publication import Publication
 from jupyter_modelserve.controller.endpoints.routes import contribute
+from jupyter_modelserve.controller.endpoints.scales import Load, Scales
+from jupyter_modelserve.controller.endpoints.scaling import bounds
 from jupyter_modelserve.controller.endpoints.selection import Selection, explain_nothing, select
 from jupyter_modelserve.controller.endpoints.status import derive, version_state
 from jupyter_modelserve.controller.endpoints.timeline import Timeline
@@ -37,7 +40,6 @@ from jupyter_modelserve.controller.endpoints.view import (
 from jupyter_modelserve.controller.engines.base import Compute, EngineConflict, EngineRejected, EngineUnavailable
 from jupyter_modelserve.controller.registry.reader import RegistryNotReady
 from jupyter_modelserve.controller.signals import Signal
-from jupyter_modelserve.errors import NotFound, Unavailable
 from jupyter_modelserve.settings import Settings
 from jupyter_modelserve.types import (
     Cause,
@@ -103,6 +105,13 @@ class EndpointReconciler:
         self._generation = 0
         self._sizes = table(parts.settings.workload_sizes)
         self._moved: dict[Label, tuple[Key | None, float]] = {}
+        self._seen: Sight | None = None
+        self._scales = Scales.of(parts.settings)
+
+    def hear(self, targets: Mapping[str, Load], held: Mapping[Key, int]) -> None:
+        """What the gateway says is asked of the targets, and of versions at zero."""
+        if self._scales.hear(self._parts.publication.routed(self.name), targets, held):
+            self.wake()
 
     def wake(self) -> None:
         """Something may have changed: look now."""
@@ -128,21 +137,14 @@ class EndpointReconciler:
                 task.cancel()
             await self._observer.close()
 
-    async def log(self, model: str, version: str, tail: int) -> str:
-        """Last lines that a version printed.
+    async def log(self, wish: LogWish) -> Log:
+        """Last lines that versions printed, those of all replicas merged by time (REQ-197).
 
         Raises:
-            NotFound: the version has not been given to a replica.
-            Unavailable: its replica does not answer now.
+            NotFound: no such version or replica runs here.
+            Unavailable: no replica answers now.
         """
-        sight = await self._observer.look()
-        found = [each for each in sight.workers.values() if each.version == version and model in {"", each.model}]
-        if not found:
-            raise NotFound(f"endpoint {self.name!r} runs no version {version}", details={"version": version})
-        try:
-            return "".join([await self._observer.client(each.replica).log(each.name, tail) for each in found])
-        except EngineUnavailable as error:
-            raise Unavailable(str(error), retry_after_s=1) from error
+        return await logs.read(self.name, self._observer, wish)
 
     async def _sleep(self, delay: float) -> None:
         try:
@@ -164,6 +166,7 @@ class EndpointReconciler:
         sight = await self._observer.look()
         await self._guarded(self._effects.sweep(sight))
         await self._renew(desired, sight)
+        await self._scale(desired, sight)
         observed = self._observed(sight)
         actions = planner.plan(desired, observed, time.monotonic())
         for action in actions:
@@ -173,15 +176,34 @@ class EndpointReconciler:
         busy = self.status.update is UpdateState.IN_PROGRESS or any(
             worker.state is VersionState.UNLOADING for worker in sight.workers.values()
         )
+        busy = busy or self._scales.moving(self._observed(sight))
         if not busy and not actions and observed.on_trial:
             return TRIAL_LOOK
         if busy and not actions and self._observer.hears(sight):
             return WATCHED_TRANSITION
-        return TRANSITION if busy or actions else RESYNC * random.uniform(0.9, 1.1)  # noqa: S311 - spreads load, guards nothing
+        if busy or actions:
+            return TRANSITION
+        return min(RESYNC * random.uniform(0.9, 1.1), self._scales.due() + TRANSITION)  # noqa: S311 - spreads load, guards nothing
+
+    async def _scale(self, desired: Desired, sight: Sight) -> None:
+        """As many replicas as the load asks for (REQ-132); fewer only while no change is under way."""
+        selection = planner.effective(select(desired), self._observed(sight))
+        routed = self._parts.publication.routed(self.name)
+        # What is at zero may still answer for a name that means another version by now.
+        resting = {key for key, group in routed.workers.items() if not group and key in selection.known}
+        keys = {*selection.keys, *resting}
+        self._scales.track({key: bounds(desired.spec, selection.entities, key) for key in keys}, routed)
+        observed = self._observed(sight)
+        self._scales.settle(observed)
+        for each in self._scales.decide(observed, steady=self.status.update is not UpdateState.IN_PROGRESS):
+            if each.before == 0:
+                self._timelines[each.key] = Timeline(time.monotonic)
+            data: dict[str, object] = {"from": each.before, "to": each.after}
+            await self._parts.emit("scale", each.message, each.key, data)
 
     def _observed(self, sight: Sight) -> Observed:
         publication = self._parts.publication
-        return Observed(
+        seen = Observed(
             known=sight.known,
             preparations=dict(self._preparations),
             preparing=frozenset(self._preparing),
@@ -192,6 +214,7 @@ class EndpointReconciler:
             on_trial=self._on_trial(publication.routed(self.name), time.monotonic()),
             not_before=dict(self._backoff.not_before),
         )
+        return self._scales.view(seen)
 
     def _on_trial(self, routed: Routed, now: float) -> frozenset[Label]:
         for label in routed.previous:
@@ -224,9 +247,11 @@ class EndpointReconciler:
                 self._timelines.pop(key, None)
         if fresh:
             self._backoff = Backoff()
-        for worker in sight.workers.values():
+        for worker in list(sight.workers.values()):
             if worker.state is VersionState.FAILED and (fresh or self._due_again(worker, now)):
                 await self._guarded(self._effects.unload(self._observer, worker.name, worker.replica))
+                # The attempt before says nothing of this one: whoever waits for it must not read that it failed.
+                sight.workers[worker.id] = replace(worker, state=VersionState.UNLOADING, failure=None)
 
     def _due_again(self, worker: Worker, now: float) -> bool:
         """Whether a version that failed for a reason that may pass is to be loaded once more."""
@@ -249,7 +274,7 @@ class EndpointReconciler:
             case planner.LoadVersion(key, prepared, replica):
                 if not await self._still_valid(prepared):
                     return
-                work = self._effects.load(self._observer, key, prepared, replica, desired.spec)
+                work = self._effects.load(self._observer, key, prepared, replica, desired.spec, desired.secrets)
                 await self._guarded(work, prepared)
             case planner.Publish(routed):
                 await self._publish(desired, sight, await self._with_last_lines(routed, sight))
@@ -303,7 +328,8 @@ class EndpointReconciler:
             log.info("endpoint %s: %s; looking again", self.name, error)
 
     def _start_preparing(self, key: Key, desired: Desired, observed: Observed) -> None:
-        timeline = self._timelines[key] = Timeline(time.monotonic)
+        answers = any(each.ready for each in observed.workers_of(key))
+        timeline = self._timelines[key] = Timeline(time.monotonic, running=answers)
 
         def progress(phase: str, line: str) -> None:
             timeline.enter(phase)
@@ -313,7 +339,7 @@ class EndpointReconciler:
             version = next(each for each in desired.models[key[0]].versions if each.version == key[1])
             selection = planner.effective(select(desired), observed)
             replicas = _replicas(desired, selection, key)
-            settings_key = self._effects.settings_key(desired.spec)
+            settings_key = self._effects.settings_key(desired.spec, desired.secrets)
             try:
                 self._preparations[key] = await self._parts.preparer.prepare(
                     self.name, version, settings_key, replicas, progress, _wish(desired, selection, key, self._sizes)
@@ -326,6 +352,7 @@ class EndpointReconciler:
                 log.exception("endpoint %s: preparing %s version %s failed", self.name, *key)
                 self._backoff.failed(name_of(key), time.monotonic())
             finally:
+                timeline.end()
                 if self._preparing.get(key) is asyncio.current_task():
                     del self._preparing[key]
                 self.wake()
@@ -375,6 +402,12 @@ class EndpointReconciler:
             await self._publish(desired, sight, routed)
 
     async def _report(self, desired: Desired, sight: Sight) -> None:
+        news = list(happenings.between(self._seen, sight))
+        self._seen = sight if sight.known else self._seen
+        for each in news:
+            await self._parts.emit(each.kind, each.message, each.key, each.data)
+        if news:
+            self.changed.notify()
         observed = self._observed(sight)
         phases: dict[Key, tuple[Phase, ...]] = {}
         for key, timeline in self._timelines.items():
@@ -414,15 +447,15 @@ class EndpointReconciler:
 
 
 def _replicas(desired: Desired, selection: Selection, key: Key) -> int:
-    """How many replicas a version needs: what the largest of the entities that select it asks for."""
+    """How many replicas a version may need: the most of any entity that selects it."""
     entities = selection.entities
-    return max((each.replicas for each in desired.spec.entities if key in entities.get(each.name, ())), default=1)
+    return max((each.most for each in desired.spec.entities if key in entities.get(each.name, ())), default=1)
 
 
 def _wish(desired: Desired, selection: Selection, key: Key, sizes: dict[WorkloadSize, Compute]) -> Wish:
     """Engine and compute of a version: what the largest of the entities that select it asks for."""
     entities = [each for each in desired.spec.entities if key in selection.entities.get(each.name, ())]
-    return Wish(desired.spec.engine, compute_for(entities, sizes))
+    return Wish(desired.spec.engine, compute_for(entities, sizes), labels_of(desired.spec))
 
 
 def _names(labels: tuple[str, ...]) -> str:

@@ -41,7 +41,7 @@ class Contribution:
         """How much its word counts for a name: it can answer, it follows the name, it prepares the version."""
         key = self.labels[label]
         found = self.versions.get(key)
-        return bool(found and found.targets), label in self.follows, found is not None
+        return bool(found and (found.targets or found.wakes)), label in self.follows, found is not None
 
 
 def contribute(
@@ -80,10 +80,15 @@ def contribute(
             lanes=worker.lanes,
             large=worker.large,
             batches=worker.batches,
+            scales=any(entity.scales for entity in spec.entities),
         )
     versions = {key: RouteVersion(state, (), message) for key, (state, message) in states.items()}
     for key, group in routed.workers.items():
-        versions[key] = RouteVersion(VersionState.READY, group)
+        if group:
+            versions[key] = RouteVersion(VersionState.READY, group)
+        else:
+            state, message = states.get(key, (VersionState.SCALED_TO_ZERO, ""))
+            versions[key] = RouteVersion(state, (), message, wakes=True)
     entities = tuple(
         RouteEntity(
             name=entity.name,
@@ -128,7 +133,7 @@ def build(
 def _join(first: RouteVersion | None, second: RouteVersion) -> RouteVersion:
     if first is None:
         return second
-    best = first if first.targets or not second.targets else second
+    best = max(first, second, key=lambda each: (bool(each.targets), each.wakes))
     return replace(best, targets=first.targets + tuple(each for each in second.targets if each not in first.targets))
 
 

@@ -38,6 +38,8 @@ def version_state(key: Key, observed: Observed) -> tuple[VersionState, Failure |
     prepared = observed.preparations.get(key)
     if isinstance(prepared, Failure):
         return VersionState.FAILED, prepared
+    if key in observed.asleep and isinstance(prepared, Prepared):
+        return VersionState.SCALED_TO_ZERO, None
     workers = observed.workers_of(key)
     if workers:
         best = min(workers, key=lambda each: _PROGRESS.index(each.state))
@@ -117,7 +119,15 @@ def _service(desired: Desired, observed: Observed, selection: Selection) -> tupl
         if len(failures) == len(wanted):
             return ServiceState.FAILED, failures[0].message
         worst, message = ServiceState.PENDING, f"{entity.model} version {wanted[0][1]} is being prepared"
+    if worst is ServiceState.READY and observed.dormant & set(observed.routed.entities.values()):
+        return worst, _dormant(observed)
     return worst, message
+
+
+def _dormant(observed: Observed) -> str:
+    """What READY means while a version that answers has no replica."""
+    waking = observed.waking & set(observed.routed.entities.values())
+    return "Returning from zero; requests wait for it" if waking else "Scaled to zero; the next request starts it"
 
 
 def _update(desired: Desired, observed: Observed, selection: Selection) -> tuple[UpdateState, str]:
@@ -133,6 +143,8 @@ def _update(desired: Desired, observed: Observed, selection: Selection) -> tuple
         state, failure = version_state(key, observed)
         if state is VersionState.FAILED:
             failed.append(f"{key[0]} version {key[1]}: {failure.message if failure else 'failed'}")
+        elif state is VersionState.SCALED_TO_ZERO or observed.enough(key):
+            continue
         elif state is not VersionState.READY:
             return UpdateState.IN_PROGRESS, f"{key[0]} version {key[1]} is {state.value}"
         elif not observed.complete(key):
@@ -145,7 +157,7 @@ def _update(desired: Desired, observed: Observed, selection: Selection) -> tuple
                 for each in observed.workers_of(key)
                 if each.failure is not None and not each.ready
             ]
-    if not observed.acknowledged:
+    if not observed.acknowledged and not observed.dormant.issuperset(selection.keys):
         return UpdateState.IN_PROGRESS, "waiting for the gateway"
     if failed:
         return UpdateState.UPDATE_FAILED, "; ".join(failed)

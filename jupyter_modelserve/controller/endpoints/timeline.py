@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from jupyter_modelserve.types import Phase, VersionState
 
 ORDER = ("resolve", "environment", "start", "load", "probe", "ready")
+_ANEW: Final = frozenset({VersionState.STARTING, VersionState.LOADING, VersionState.PROBING, VersionState.FAILED})
+"""States that a version which answers is not in: what ran has ended, and these steps are new."""
 
 
 @dataclass(slots=True)
@@ -19,10 +22,17 @@ class _Step:
 
 
 class Timeline:
-    """The steps of one version. *clock* gives monotonic seconds."""
+    """The steps of one version.
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    Args:
+        clock: gives monotonic seconds.
+        running: a replica answers for the version already, after a restart of the controller or a change of settings.
+            What it measured itself is the story then, not how quickly it was found again.
+    """
+
+    def __init__(self, clock: Callable[[], float], running: bool = False) -> None:
         self._clock = clock
+        self._running = running
         self._steps: list[_Step] = []
         self._ready: float | None = None
 
@@ -39,10 +49,15 @@ class Timeline:
         if self._steps:
             self._steps[-1].detail = text
 
+    def end(self) -> None:
+        """The current step is over: what prepared the version has come to an end."""
+        self._end(self._clock())
+
     def follow(self, state: VersionState) -> None:
         """Move along with what the replica reports."""
-        if self._ready is not None:
+        if self._ready is not None or (self._running and state is VersionState.READY):
             return
+        self._running = self._running and state not in _ANEW
         match state:
             case VersionState.STARTING:
                 self.enter("start")
@@ -60,6 +75,9 @@ class Timeline:
         """The steps so far; *measured* are the replica's own figures, which are better than watching it."""
         now = self._clock()
         measured = [each for each in measured if each.name != "ready"]
+        if self._running and not self._under_way:
+            total = sum(each.seconds for each in measured)
+            return (*measured, Phase("ready", total, True)) if measured else ()
         better = {each.name: each for each in measured}
         result = [
             Phase(each.name, better[each.name].seconds, True, each.detail)
@@ -74,6 +92,10 @@ class Timeline:
             result.append(Phase("ready", self._ready - self._steps[0].begun, True))
         return tuple(result)
 
+    @property
+    def _under_way(self) -> bool:
+        return bool(self._steps) and self._steps[-1].ended is None
+
     def _end(self, now: float) -> None:
-        if self._steps and self._steps[-1].ended is None:
+        if self._under_way:
             self._steps[-1].ended = now

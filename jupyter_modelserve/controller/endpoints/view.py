@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from jupyter_modelserve.controller.engines.base import Compute
+from jupyter_modelserve.controller.store.secrets import Secret
 from jupyter_modelserve.types import (
     EndpointSpec,
     Environment,
@@ -48,6 +49,7 @@ class Prepared:
     directory: str
     digest: str
     compute: Compute = field(default_factory=Compute)
+    tags: tuple[tuple[str, str], ...] = ()
 
     @property
     def placements(self) -> tuple[str, ...]:
@@ -132,6 +134,9 @@ class Observed:
     """Everything the planner may look at. ``known`` is false while the engine cannot be asked.
 
     ``on_trial``: names that answer with another version since a moment ago; what they answered before is kept loaded.
+    ``preparations`` have as many replicas as the load asks for: none for those ``asleep`` (scaled to zero). ``waking``
+    are on their way back; for both the gateway holds requests. ``floors``: replicas that are enough where the number
+    follows the load. ``kept``: replicas that stay although nothing is loaded in them.
     """
 
     known: bool = True
@@ -143,6 +148,15 @@ class Observed:
     acknowledged: bool = True
     on_trial: frozenset[Label] = frozenset()
     not_before: Mapping[str, float] = field(default_factory=dict)
+    asleep: frozenset[Key] = frozenset()
+    waking: frozenset[Key] = frozenset()
+    floors: Mapping[Key, int] = field(default_factory=dict)
+    kept: frozenset[str] = frozenset()
+
+    @property
+    def dormant(self) -> frozenset[Key]:
+        """Versions for which requests are held: at zero, or on their way back."""
+        return self.asleep | self.waking
 
     def workers_of(self, key: Key) -> tuple[Worker, ...]:
         """The workers that are, or until the version is prepared again stand for, the wanted ones."""
@@ -151,11 +165,20 @@ class Observed:
             return tuple(self.workers[each] for each in preparation.placements if each in self.workers)
         return tuple(each for each in self.workers.values() if (each.model, each.version) == key)
 
+    def enough(self, key: Key) -> bool:
+        """Whether more replicas come or go only because of the load."""
+        if key not in self.floors or key in self.waking:
+            return key in self.waking
+        ready = {each.id for each in self.workers_of(key) if each.ready}
+        return len(ready.intersection(self.routed.workers.get(key, ()))) >= self.floors[key]
+
     def complete(self, key: Key) -> bool:
         """Whether nothing more is to come: every wanted worker is ready, or what is not ready has failed."""
         preparation = self.preparations.get(key)
         if not isinstance(preparation, Prepared):
             return False
+        if key in self.asleep:
+            return True
         workers = self.workers_of(key)
         settled = all(each.ready or each.failing for each in workers)
         return settled and len(workers) == len(preparation.replicas) and any(each.ready for each in workers)
@@ -163,9 +186,12 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """What the user asked for, read against the registry. ``models`` holds every model the entities name."""
+    """What the user asked for, read against the registry. ``models`` holds every model the entities name,
+    ``secrets`` the values behind the names of the specification.
+    """
 
     spec: EndpointSpec
     generation: int
     deleting: bool
     models: Mapping[str, Model]
+    secrets: Mapping[str, Secret] = field(default_factory=dict)

@@ -77,7 +77,13 @@ class ProcessEngine:
         """
         pushing.check_name("replica", spec.id)
         async with self._lock(spec.id):
-            await asyncio.to_thread(self._ensure, spec)
+            # To its end even when the caller gives up: the lock must cover the thread, or a stop would pass it.
+            starting = asyncio.ensure_future(asyncio.to_thread(self._ensure, spec))
+            try:
+                await asyncio.shield(starting)
+            except asyncio.CancelledError:
+                await asyncio.wait({starting})
+                raise
 
     async def observe(self) -> tuple[ObservedReplica, ...]:
         """All replicas with a directory here, within about 2 seconds; damaged ones are FAILED, silent ones UNKNOWN.
@@ -106,7 +112,7 @@ class ProcessEngine:
                     await self._end(found, grace)
                 await asyncio.to_thread(self._remove, directory)
             finally:
-                del self._underway[replica]
+                self._underway.pop(replica, None)
 
     async def push(self, replica: str, worker: str, directory: Path, digest: str) -> str:
         """Hard-link the model files; the caller vouches for *digest* being theirs (:mod:`controller.digests`).
@@ -161,7 +167,7 @@ class ProcessEngine:
         except OSError as error:
             raise EngineUnavailable(f"replica {spec.id} cannot be started: {error.strerror or error}") from None
         finally:
-            del self._underway[spec.id]
+            self._underway.pop(spec.id, None)
 
     def _start(self, spec: ReplicaSpec, directory: Path) -> None:
         sockets = self._paths.replica_sockets / spec.id

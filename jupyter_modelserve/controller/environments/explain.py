@@ -104,7 +104,7 @@ _RULES: tuple[tuple[str, Cause, str, str], ...] = (
         "The file on the index is not the one that was pinned; check where it comes from.",
     ),
     (
-        r"Failed to (?:fetch|download)[^`]*`(?P<a>[^`]+)`",
+        r"Failed to (?:fetch|download)(?:[^`]*`|: )(?P<a>[^`\s]+)",
         Cause.BUILD_FAILED,
         "{a} could not be downloaded",
         _NETWORK,

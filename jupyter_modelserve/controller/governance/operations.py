@@ -39,6 +39,7 @@ class Operation(StrEnum):
     MODEL_ALIAS = "model.alias"
     VERSION_CREATE = "version.create"
     VERSION_READ = "version.read"
+    VERSION_CHECK = "version.check"
     VERSION_UPDATE = "version.update"
     VERSION_DELETE = "version.delete"
     VERSION_TAG = "version.tag"
@@ -117,10 +118,15 @@ RULES: Final[dict[Operation, OperationRule]] = {
         "Add a version; reading what it is made of is version.read.", T.FUNCTION, P.CREATE_MODEL_VERSION, req="REQ-062"
     ),
     O.VERSION_READ: _here("Load or download a version, copy from it.", T.FUNCTION, P.EXECUTE, req="REQ-075, REQ-105"),
+    O.VERSION_CHECK: _here(
+        "Run a version once in a clean environment, read the verdict and its log.", T.FUNCTION, P.EXECUTE, req="REQ-127"
+    ),
     O.VERSION_UPDATE: _here("Describe a version.", T.FUNCTION, P.MANAGE, req="REQ-099"),
     O.VERSION_DELETE: _here("Delete a version.", T.FUNCTION, P.MANAGE, req="REQ-092"),
     O.VERSION_TAG: _here("Set or delete tags of a version.", T.FUNCTION, P.APPLY_TAG, P.MANAGE, req="REQ-096"),
-    O.VERSION_STAGE: _here("Move a version to a stage.", T.FUNCTION, P.SET_STAGE, P.MANAGE, req="REQ-107"),
+    O.VERSION_STAGE: _here(
+        "Move a version to a stage; also out of a served one.", T.FUNCTION, P.SET_STAGE, P.MANAGE, req="REQ-107"
+    ),
     O.MODEL_SCORE: _here("Score any deployed version.", T.FUNCTION, P.EXECUTE, req="REQ-024"),
     O.ENDPOINT_VIEW: _here("See an endpoint: a right on one of its models.", T.FUNCTION, *_SEE),
     O.ENDPOINT_MANAGE: _here(

@@ -16,6 +16,7 @@ from jupyter_modelserve.controller.governance.operations import Operation
 from jupyter_modelserve.controller.governance.securables import METASTORE, Securable
 from jupyter_modelserve.controller.governance.session import Session
 from jupyter_modelserve.controller.governance.state import State
+from jupyter_modelserve.controller.signals import Signal
 from jupyter_modelserve.controller.store import migrations
 from jupyter_modelserve.controller.store.audit import Actor
 from jupyter_modelserve.controller.store.database import Database
@@ -28,12 +29,16 @@ log = logging.getLogger(__name__)
 
 
 class Governance:
-    """Reads, judges and changes. *changed* is told the new state after every change, whoever made it."""
+    """Reads, judges and changes. *changed* is told the new state after every change, whoever made it; ``signal`` is
+    for those who only wait for one.
+    """
 
     def __init__(self, database: Database, changed: Callable[[State], Awaitable[None]]) -> None:
         self._database = database
         self._changed = changed
         self._loader = Loader()
+        self._told = -1
+        self.signal = Signal()
 
     async def state(self) -> State:
         """Who may do what, now."""
@@ -68,7 +73,11 @@ class Governance:
 
     async def announce(self) -> None:
         """Tell the others what holds now."""
-        await self._changed(await self.state())
+        state = await self.state()
+        if state.revision != self._told:
+            self._told = state.revision
+            self.signal.notify()
+        await self._changed(state)
 
     async def watch(self, admin: str) -> None:
         """Notice changes that others made to the database, until cancelled (``PRAGMA data_version``: microseconds)."""

@@ -37,7 +37,10 @@ class Database:
     """
 
     def __init__(self, url: str | URL) -> None:
-        self.engine: Engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT, "check_same_thread": False})
+        # What a failed statement was given may be a secret, and its error ends in a log.
+        self.engine: Engine = create_engine(
+            url, connect_args={"timeout": BUSY_TIMEOUT, "check_same_thread": False}, hide_parameters=True
+        )
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
 
     @classmethod

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from jupyter_modelserve.controller.store import audit
+from jupyter_modelserve.controller.store import audit, secrets
 from jupyter_modelserve.controller.store.audit import Actor
 from jupyter_modelserve.controller.store.database import now_ms
 from jupyter_modelserve.controller.store.tables import endpoints
@@ -57,9 +57,17 @@ def get(connection: Connection, name: str) -> StoredEndpoint:
 
 
 def put(
-    connection: Connection, spec: EndpointSpec, principal: str, retry: bool, actor: Actor | None = None
+    connection: Connection,
+    spec: EndpointSpec,
+    principal: str,
+    retry: bool,
+    actor: Actor | None = None,
+    *,
+    touched: bool = False,
 ) -> StoredEndpoint:
     """Create or update; the generation grows when something changed, or when *retry* asks for another attempt.
+
+    *touched*: something changed that is not part of the text (a secret's value).
 
     What changed goes into the audit log, as done by *actor* (by default *principal*).
 
@@ -75,10 +83,10 @@ def put(
         _record(connection, actor or Actor(principal), "endpoint created", spec.name, after=text)
     elif row._mapping["deleting"]:
         raise Conflict(f"endpoint {spec.name!r} is being stopped; try again when it is gone", retry_after_s=1)
-    elif row._mapping["spec"] != text or retry:
+    elif row._mapping["spec"] != text or retry or touched:
         change = update(endpoints).where(endpoints.c.name == spec.name)
         connection.execute(change.values(spec=text, generation=endpoints.c.generation + 1, updated_at=now))
-        action = "endpoint changed" if row._mapping["spec"] != text else "endpoint retried"
+        action = "endpoint changed" if row._mapping["spec"] != text or touched else "endpoint retried"
         _record(connection, actor or Actor(principal), action, spec.name, row._mapping["spec"], text)
     return get(connection, spec.name)
 
@@ -109,5 +117,6 @@ def mark_deleting(connection: Connection, name: str, actor: Actor | None = None)
 
 
 def remove(connection: Connection, name: str) -> None:
-    """Forget an endpoint whose replicas are gone."""
+    """Forget an endpoint whose replicas are gone, its secrets included."""
+    secrets.forget(connection, name)
     connection.execute(delete(endpoints).where(endpoints.c.name == name))

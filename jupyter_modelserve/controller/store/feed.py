@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.exc import OperationalError
 
-from jupyter_modelserve.controller.store import triggers
+from jupyter_modelserve.controller.store import lineage_triggers, triggers
 from jupyter_modelserve.controller.store.database import table_missing
 
 CHANGES = "modelserve_changes"
@@ -134,6 +134,7 @@ def install(connection: Connection) -> bool:
         for trigger in TRIGGERS:
             connection.execute(text(trigger.sql))
         triggers.install(connection)
+        lineage_triggers.install(connection)
     except OperationalError as error:
         if table_missing(error):
             return False

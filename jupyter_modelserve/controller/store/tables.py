@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Integer, MetaData, String, Table, Text
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised with every change of a table: ``store/migrations.py`` has a step for each. A newer database is refused."""
 
 metadata = MetaData()
@@ -27,6 +27,18 @@ endpoints = Table(
     Column("created_by", String(256), nullable=False),
     Column("deleting", Boolean, nullable=False, default=False),
 )
+
+endpoint_secrets = Table(
+    "modelserve_endpoint_secrets",
+    metadata,
+    Column("endpoint", String(63), primary_key=True),
+    Column("name", String(128), primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("revision", String(32), nullable=False),
+    Column("set_at", BigInteger, nullable=False),
+    Column("set_by", String(256), nullable=False),
+)
+"""Never part of an answer: read by ``store/secrets.py`` alone."""
 
 events = Table(
     "modelserve_events",
@@ -64,6 +76,16 @@ digests = Table(
     Column("digest", String(64), nullable=False),
     Column("recorded_at", BigInteger, nullable=False),
 )
+
+checks = Table(
+    "modelserve_checks",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("trial", Boolean, primary_key=True),
+    Column("at", BigInteger, nullable=False, index=True),
+    Column("document", Text, nullable=False),
+)
+"""Verdicts of checks before serving, by the digest of the model's files (REQ-127)."""
 
 interpreters = Table(
     "modelserve_interpreters",
@@ -195,3 +217,49 @@ artifact_owners = Table(
     Column("principal", String(256), nullable=False),
 )
 """Who made a logged model: only they may write its files."""
+
+lineage_nodes = Table(
+    "modelserve_lineage_nodes",
+    metadata,
+    Column("id", String(700), primary_key=True),
+    Column("type", String(16), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("model", String(256), nullable=False, default="", index=True),
+    Column("facts", Text, nullable=False, default="{}"),
+    Column("at", BigInteger, nullable=False),
+)
+"""What lineage speaks of. ``model``: the registered model whose rights decide who may see it, if there is one."""
+
+lineage_edges = Table(
+    "modelserve_lineage_edges",
+    metadata,
+    Column("source", String(700), primary_key=True),
+    Column("target", String(700), primary_key=True, index=True),
+    Column("relation", String(16), primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger, nullable=False, default=0),
+    Column("facts", Text, nullable=False, default="{}"),
+)
+
+lineage_marks = Table(
+    "modelserve_lineage_marks",
+    metadata,
+    Column("run", String(64), primary_key=True),
+)
+"""Runs that changed since lineage looked at them; written by triggers on MLflow's tables."""
+
+notebook_runs = Table(
+    "modelserve_notebook_runs",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("number", Integer, nullable=False, unique=True),
+    Column("notebook", Text, nullable=False),
+    Column("output", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("parameters", Text, nullable=False, default="{}"),
+    Column("started_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger, nullable=False, default=0),
+    Column("failed", Text, nullable=False, default=""),
+    Column("records", Text, nullable=False, default="{}"),
+    Column("principal", String(256), nullable=False),
+)

@@ -125,7 +125,7 @@ class Control:
         text = request.query.get("tail", "100")
         if not text.isdigit() or int(text) > 100000:
             raise BadSpec("tail", "must be a number of lines up to 100000")
-        lines = "".join(line + "\n" for line in worker.log.tail(int(text)))
+        lines = "".join(line + "\n" for line in worker.log.tail(int(text), times=request.query.get("times") == "yes"))
         return Response(200, lines.encode("utf-8"), "text/plain; charset=utf-8")
 
     async def _stop(self, request: Request, _: str) -> Response:

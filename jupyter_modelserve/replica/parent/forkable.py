@@ -40,7 +40,7 @@ def judge(spec: Dict[str, Any]) -> Forkable:
     found = _LOADER.search(text)
     loader = found.group(1) if found else ""
     flavors = [name for name in (loader, *_FORMAT.findall(text)) if name]
-    if spec["environ"]:
+    if spec["environ"] or spec.get("secrets"):
         return Forkable("it has variables of its own", flavors, [])
     fragile = sorted({part for part in loader.split(".") if part in _FRAGILE} | _required(directory))
     if fragile:

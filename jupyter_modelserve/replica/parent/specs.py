@@ -19,6 +19,7 @@ _FIELDS: Dict[str, Tuple[Any, Any]] = {
     "body_limit": (int, 16 * 1024 * 1024),
     "json_depth": (int, 64),
     "environ": (dict, {}),
+    "secrets": (dict, {}),
     "concurrency": (int, 1),
     "batching": (bool, None),
     "batch_rows": (int, 1024),
@@ -64,6 +65,7 @@ def read_spec(body: bytes) -> Dict[str, Any]:
     for name in ("concurrency", "batch_rows"):
         if spec[name] < 1:
             raise BadSpec(name, "must be at least 1")
-    if not all(isinstance(key, str) and isinstance(value, str) for key, value in spec["environ"].items()):
-        raise BadSpec("environ", "must map names to text")
+    for name in ("environ", "secrets"):
+        if not all(isinstance(key, str) and isinstance(value, str) for key, value in spec[name].items()):
+            raise BadSpec(name, "must map names to text")
     return spec

@@ -12,6 +12,7 @@ import time
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from .exits import explain_exit, oom_kills
+from .hiding import Hider
 from .lanes import ExtraLane
 from .launching import Lane, Launcher, Order
 from .logs import RotatingLog
@@ -48,7 +49,8 @@ class Worker:
         self._launcher = launcher
         self._changed = changed
         os.makedirs(os.path.join(directory, "logs"), mode=0o700, exist_ok=True)
-        self.log = RotatingLog(os.path.join(directory, "logs", worker_id + ".log"), log_limit)
+        self._hider = Hider(spec.get("secrets", {}).values())
+        self.log = RotatingLog(os.path.join(directory, "logs", worker_id + ".log"), log_limit, self._hider)
         self._socket = self._address(0)
         self.status = Status(
             str(spec["model"]), str(spec["version"]), "unix:" + self._socket, concurrency=int(spec["concurrency"])
@@ -141,7 +143,7 @@ class Worker:
 
     def _reported(self, line: Dict[str, Any]) -> None:
         if line["state"] == "FAILED":
-            self._reported_failure = line["failure"]
+            self._reported_failure = self._hider.clean_all(line["failure"])
         if line["state"] in ("READY", "FAILED"):
             self._settled.set()
         if self._stopping.is_set():

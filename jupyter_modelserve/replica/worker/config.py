@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Optional, Union
+from typing import Any, Dict, Mapping, Optional, Union
 
 Lane = Union[int, str]
 """Which process of the version: 0 decides READY, 1, 2, … are further ordinary ones, ``large`` takes large bodies."""
@@ -13,8 +13,8 @@ class Config:
 
     __slots__ = (
         "batch_rows", "batching", "body_limit", "concurrency", "direct", "directory", "idle", "json_depth", "key",
-        "kill_grace", "lane", "listen_fd", "model", "parent_pid", "socket", "startup_budget", "state_fd", "timeout",
-        "unknown_columns", "version",
+        "kill_grace", "lane", "listen_fd", "model", "parent_pid", "secrets", "socket", "startup_budget", "state_fd",
+        "timeout", "unknown_columns", "version",
     )  # fmt: skip
 
     def __init__(self, document: Mapping[str, Any]) -> None:
@@ -39,3 +39,4 @@ class Config:
         self.batching: Optional[bool] = spec.get("batching")
         self.batch_rows = int(spec.get("batch_rows", 1024))
         self.direct = bool(spec.get("direct", True))
+        self.secrets: Dict[str, str] = dict(spec.get("secrets") or {})

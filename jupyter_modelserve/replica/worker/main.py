@@ -43,6 +43,8 @@ def main(arguments: List[str]) -> int:
     if not first:
         return 0
     config = Config(json.loads(first))
+    # They come over the pipe, not in the environment that the process is started with: `ps` would show that.
+    os.environ.update(config.secrets)
     lifeline.die_with_parent(config.parent_pid)
     reporter = Reporter(config.state_fd)
     server = Server(config)

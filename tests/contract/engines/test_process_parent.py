@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -77,6 +78,27 @@ async def test_stop_is_graceful_and_leaves_nothing(engine: ProcessEngine, paths:
     assert identity.identify(found.pid) is None
     assert not (paths.replicas / ID).exists()
     assert not (paths.replica_sockets / ID).exists()
+
+
+async def test_a_start_that_is_given_up_is_still_ended_by_the_stop_after_it(
+    engine: ProcessEngine, paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, start = threading.Event(), engine._start
+
+    def slow(spec: ReplicaSpec, directory: Path) -> None:
+        begun.set()
+        time.sleep(0.3)
+        start(spec, directory)
+
+    monkeypatch.setattr(engine, "_start", slow)
+    starting = asyncio.create_task(engine.ensure(SPEC))
+    await asyncio.to_thread(begun.wait)
+    starting.cancel()
+    await engine.stop(ID, 0.0)
+    assert await engine.observe() == ()
+    assert list(paths.replicas.iterdir()) == []
+    with pytest.raises(asyncio.CancelledError):
+        await starting
 
 
 async def test_client_speaks_the_protocol(engine: ProcessEngine, tmp_path: Path) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
 
+from jupyter_modelserve import tickets
 from tests.contract.gateway.conftest import Ask
 from tests.contract.gateway.fakes import (
+    TOKEN,
     Fake,
     Got,
     House,
@@ -75,6 +78,7 @@ async def test_identity_is_ours_and_hop_headers_stay(house: House, ask: Ask) -> 
     assert seen["headers"] == {
         "host": f"127.0.0.1:{house.port}", "connection": "close", "x-keep": "1", "x-request-id": "r-1",
         "x-modelserve-principal": "ana", "x-modelserve-scopes": "all", "content-length": "2",
+        "x-modelserve-token": TOKEN[:8],
     }  # fmt: skip
     assert got.headers["x-request-id"] == "r-1"
 
@@ -250,3 +254,30 @@ async def test_token_use_is_reported_at_the_end_at_the_latest(house: House, ask:
     assert await asyncio.wait_for(house.process.wait(), 10) == 0
     assert list(house.controller.used) == ["ms_test_"]
     assert house.controller.used["ms_test_"] > 1_600_000_000_000
+
+
+FILE = "/api/2.0/fs/files/WorkspaceModels/churn%20model/1/MLmodel"
+
+
+def _ticket(path: str = FILE.replace("%20", " "), token: str = TOKEN[:8], seconds: float = 60) -> str:
+    ends = int((time.time() + seconds) * 1000)
+    return tickets.make("nonce-of-this-test", tickets.Ticket(token, path, ends))
+
+
+async def test_a_ticket_opens_one_address_with_the_rights_of_its_token(house: House, ask: Ask) -> None:
+    got = (await ask(request("GET", FILE, token=_ticket()))).json()
+    assert (got["headers"]["x-modelserve-principal"], got["headers"]["x-modelserve-token"]) == ("ana", TOKEN[:8])
+    seen = len(house.controller.got)
+    for refused in (
+        request("GET", FILE + "x", token=_ticket()),
+        request("GET", "/api/modelserve/v1/status", token=_ticket()),
+        request("PUT", FILE, b"x", token=_ticket()),
+        post("/model/iris/1/invocations", token=_ticket()),
+        request("GET", FILE, token=_ticket(token="revoked")),
+        request("GET", FILE, token=_ticket(token="ms_old_0")),
+        request("GET", FILE, token=_ticket(seconds=-1)),
+        request("GET", FILE, token=_ticket() + "x"),
+    ):
+        answered = await ask(refused)
+        assert (answered.status, answered.json()["error_code"]) == (401, "UNAUTHENTICATED"), refused
+    assert not [each for each in house.controller.got[seen:] if each.target.startswith("/api/")]

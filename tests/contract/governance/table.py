@@ -71,6 +71,8 @@ ALLOWED: dict[tuple[Operation, Securable, str], set[str] | frozenset[str]] = {
     (O.VERSION_CREATE, CHURN, ""): {ADMIN, "wanda"},
     (O.VERSION_READ, FRAUD, ""): _READERS,
     (O.VERSION_READ, CHURN, ""): {ADMIN, "wanda", "rita"},
+    (O.VERSION_CHECK, FRAUD, ""): _READERS,
+    (O.VERSION_CHECK, CHURN, ""): {ADMIN, "wanda", "rita"},
     (O.VERSION_UPDATE, FRAUD, ""): _MANAGERS,
     (O.VERSION_DELETE, FRAUD, ""): _MANAGERS,
     (O.VERSION_TAG, FRAUD, ""): _MANAGERS | {"tag", "allan"},

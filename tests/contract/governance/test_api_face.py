@@ -16,13 +16,17 @@ from jupyter_modelserve.addresses import API, Rule
 from jupyter_modelserve.controller.api.operations import Operations
 from jupyter_modelserve.controller.api.rules import ALL, OPERATION
 from jupyter_modelserve.controller.app import create_app
+from jupyter_modelserve.controller.checking.reading import readable
+from jupyter_modelserve.controller.checking.service import Checks
 from jupyter_modelserve.controller.endpoints.publication import Publication
 from jupyter_modelserve.controller.governance.operations import Operation
-from jupyter_modelserve.controller.governance.securables import METASTORE, Securable
+from jupyter_modelserve.controller.governance.securables import METASTORE, Securable, model
 from jupyter_modelserve.controller.governance.service import Governance
 from jupyter_modelserve.controller.parts import Controller
 from jupyter_modelserve.controller.store import endpoints as store
+from jupyter_modelserve.controller.store.audit import Actor
 from jupyter_modelserve.controller.store.database import Database
+from jupyter_modelserve.errors import ModelServeError
 from jupyter_modelserve.settings import Settings
 from jupyter_modelserve.types import EndpointSpec, Selector, SelectorKind, ServedEntity, to_json
 from tests.contract.governance.conftest import House
@@ -31,6 +35,8 @@ from tests.contract.governance.table import ADMIN, ALLOWED, CHURN, EVERYBODY, FR
 O = Operation  # noqa: E741 - as in the table
 SPEC = EndpointSpec("fraud", (ServedEntity(FRAUD.name, Selector(SelectorKind.VERSION, "1"), "a"),))
 F = FRAUD.name
+NEW = model("prod.ml.new")
+GONE = f"models:/m-{'0' * 32}"
 
 CALLS: dict[tuple[Operation, Securable], tuple[str, str, dict[str, Any] | None]] = {
     (O.INSTANCE_VIEW, METASTORE): ("GET", "/tag-policies", None),
@@ -47,6 +53,11 @@ CALLS: dict[tuple[Operation, Securable], tuple[str, str, dict[str, Any] | None]]
     (O.MODEL_VIEW, CHURN): ("GET", "/models/churn", None),
     (O.VERSION_READ, FRAUD): ("GET", f"/models/{F}/versions/99", None),
     (O.VERSION_READ, CHURN): ("GET", "/models/churn/versions/99", None),
+    (O.VERSION_CHECK, FRAUD): ("POST", f"/models/{F}/versions/99/check", None),
+    (O.VERSION_CHECK, CHURN): ("GET", "/models/churn/versions/99/check", None),
+    (O.VERSION_CREATE, FRAUD): ("POST", "/checks", {"model": F, "source": GONE}),
+    (O.VERSION_CREATE, CHURN): ("POST", "/checks", {"model": "churn", "source": GONE}),
+    (O.MODEL_CREATE, NEW): ("POST", "/checks", {"model": "prod.ml.new", "source": GONE}),
     (O.ENDPOINT_VIEW, FRAUD): ("GET", "/endpoints/fraud/events", None),
     (O.ENDPOINT_MANAGE, FRAUD): ("PUT", "/endpoints/fraud", to_json(SPEC)),
     (O.ENDPOINT_LOGS, FRAUD): ("GET", "/endpoints/fraud/logs?version=1&tail=0", None),
@@ -90,7 +101,11 @@ async def _client(house: House) -> AsyncIterator[httpx.AsyncClient]:
     child: Any = SimpleNamespace(state="running")
     instance: Any = SimpleNamespace(url="http://127.0.0.1")
     endpoints: Any = Endpoints()
-    controller = Controller(instance, house.paths, Settings(), database, publication, endpoints, child, governance)
+    runner: Any = None  # no check is started here
+    checks = Checks(database, house.paths, runner)
+    controller = Controller(
+        instance, house.paths, Settings(), database, publication, endpoints, child, governance, checks
+    )
     transport = httpx.ASGITransport(create_app(controller), raise_app_exceptions=False)
     try:
         async with httpx.AsyncClient(transport=transport, base_url="http://controller") as client:
@@ -194,3 +209,29 @@ def test_a_token_that_may_only_score_changes_nothing(house: House) -> None:
             return await client.get(f"{API}/catalogs", headers=headers)
 
     assert asyncio.run(run()).status_code == 403
+
+
+@pytest.mark.req("REQ-075", "REQ-127")
+def test_who_checks_a_logged_model_must_be_allowed_to_read_it(house: House) -> None:
+    _, logged = house.logged(ADMIN)
+    assert house.register(ADMIN, CHURN.name, logged).status_code == 200
+
+    async def judged(who: str, source: str) -> str:
+        database = Database.of(house.paths)
+        try:
+            return await readable(database, house.paths, Actor(who), source)
+        except ModelServeError as error:
+            return error.error_code
+        finally:
+            await database.close()
+
+    place = f"mlflow-artifacts:/0/models/{logged}/artifacts"
+    for source in (f"models:/{logged}", place):
+        assert asyncio.run(judged("rita", source)) == place
+        assert asyncio.run(judged("mona", source)) == "PERMISSION_DENIED"
+        assert asyncio.run(judged("nobody", source)) == "PERMISSION_DENIED"
+    assert asyncio.run(judged("mona", f"models:/{CHURN.name}/1")) == "PERMISSION_DENIED"
+    for source in (f"runs:/{'0' * 32}/model", GONE, f"{place}/data"):
+        assert asyncio.run(judged(ADMIN, source)) == "RESOURCE_DOES_NOT_EXIST"
+    for source in ("file:///etc", "/etc", f"{place}/../../x", f"{place}/%2e%2e/x", f"mlflow-artifacts:/{'../' * 9}etc"):
+        assert asyncio.run(judged(ADMIN, source)) == "INVALID_PARAMETER_VALUE"

@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
+import httpx
 import pytest
 from sqlalchemy import Connection
 
+from jupyter_modelserve.addresses import API
 from jupyter_modelserve.controller.api.endpoints import _stream
+from jupyter_modelserve.controller.endpoints import manager
 from jupyter_modelserve.controller.endpoints.publication import Publication
 from jupyter_modelserve.controller.governance import catalogs, history
 from jupyter_modelserve.controller.governance.loading import current, touch
 from jupyter_modelserve.controller.governance.securables import catalog
 from jupyter_modelserve.controller.governance.service import Governance
 from jupyter_modelserve.controller.governance.session import Session
-from jupyter_modelserve.controller.store import audit, tables
+from jupyter_modelserve.controller.store import audit, events, tables
 from jupyter_modelserve.controller.store import endpoints as store
 from jupyter_modelserve.controller.store.audit import Actor
 from jupyter_modelserve.controller.store.database import Database
-from jupyter_modelserve.types import EndpointSpec, Selector, SelectorKind, ServedEntity
+from jupyter_modelserve.types import EndpointSpec, Selector, SelectorKind, ServedEntity, to_json
 from tests.contract.governance.conftest import MLMODEL, House
 from tests.contract.governance.table import ADMIN
+from tests.contract.governance.test_api_face import SCOPE, _client
 
 F = "prod.ml.fraud"
 
@@ -280,3 +288,169 @@ def test_rights_that_were_read_earlier_do_not_come_back(house: House) -> None:
             await database.close()
 
     assert asyncio.run(run()) == (True, True)
+
+
+# ---------------------------------------------------------------------------------------------------- existence
+def test_a_refused_source_does_not_tell_whether_it_exists(house: House, secret: str) -> None:
+    _own_model(house, "probe")
+    told = set()
+    for name, version in ((F, "1"), (F, "99"), ("prod.ml.nothing", "1")):
+        answer = house.ask(
+            "stranger", "POST", "model-versions/create", name="probe", source=f"models:/{name}/{version}"
+        )
+        assert answer.status_code == 403, answer.text
+        told.add(answer.json()["message"].replace(name, "X"))
+    assert len(told) == 1
+    assert secret not in str(told)
+
+
+def test_an_endpoint_that_one_may_not_see_is_answered_as_one_that_is_not_there(house: House, secret: str) -> None:
+    house.sql(store.put, _serving("unseen", F), ADMIN, False)
+    _own_model(house, "taker")
+
+    async def run() -> tuple[list[httpx.Response], httpx.Response]:
+        async with _client(house) as client:
+            headers = {"x-modelserve-principal": "stranger", **SCOPE}
+            asked = [
+                await client.request(method, f"{API}/endpoints/{name}{rest}", headers=headers)
+                for rest, method in (("", "GET"), ("/events", "GET"), ("", "DELETE"), ("/logs?version=1", "GET"))
+                for name in ("unseen", "absent")
+            ]
+            body = to_json(_serving("unseen", "taker"))
+            return asked, await client.put(f"{API}/endpoints/unseen", json=body, headers=headers)
+
+    asked, taken = asyncio.run(run())
+    for there, missing in zip(asked[::2], asked[1::2], strict=True):
+        assert there.status_code == missing.status_code == 404
+        assert there.json()["message"].replace("unseen", "X") == missing.json()["message"].replace("absent", "X")
+    assert taken.status_code == 409, "somebody has the name; whose model it is, is not told"
+    assert F not in taken.text
+
+
+# ---------------------------------------------------------------------------------------------------- time
+def _serving(name: str, model: str) -> EndpointSpec:
+    return EndpointSpec(name, (ServedEntity(model, Selector(SelectorKind.VERSION, "1"), "a"),))
+
+
+def test_a_new_owner_of_an_endpoints_name_does_not_read_its_past(house: House, secret: str) -> None:
+    _own_model(house, "second life")
+
+    def life(connection: Connection, model: str, by: str) -> None:
+        manager._put(connection, _serving("reborn", model), by, False)
+        events.append(connection, "reborn", "ready", f"{model} answers", model, "1")
+
+    def read(connection: Connection, who: str) -> list[str]:
+        session = Session(connection, Actor(who), current(connection))
+        return [each.message for each in history.events(session, "reborn", 0)]
+
+    house.sql(life, F, ADMIN)
+    house.sql(store.remove, "reborn")
+    house.sql(life, "second life", "stranger")
+    mine = ["stranger created the endpoint", "second life answers"]
+    assert house.sql(read, "stranger") == mine
+    assert house.sql(read, ADMIN) == [f"{ADMIN} created the endpoint", f"{F} answers", *mine]
+    # What happens to a model beside one's own is not one's own either, and hides nothing that follows.
+    house.sql(events.append, "reborn", "failed", f"{F} prints a secret", F, "1")
+    house.sql(events.append, "reborn", "ready", "again", "second life", "2")
+    assert house.sql(read, "stranger") == [*mine, "again"]
+
+
+def test_rights_are_judged_again_before_a_long_copy_is_committed(house: House, secret: str) -> None:
+    _, logged = house.logged("vera")
+    root = house.paths.artifacts / "registry"
+    before, versions = set(root.iterdir()), _versions(house)
+    with (
+        closing(sqlite3.connect(house.paths.database, isolation_level=None, timeout=20)) as database,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        # With the writers locked out the copy ends and its registration waits: as long as we like.
+        database.execute("BEGIN IMMEDIATE")
+        try:
+            answering = pool.submit(house.register, "vera", F, logged)
+            until = time.monotonic() + 20
+            while not any((each / "data" / "model.pkl").exists() for each in set(root.iterdir()) - before):
+                assert time.monotonic() < until, "the copy does not begin"
+                time.sleep(0.005)
+            database.execute("DELETE FROM modelserve_grants WHERE principal = 'vera' AND name = ?", (F,))
+            database.execute("UPDATE modelserve_meta SET value = value + 1 WHERE name = 'governance_revision'")
+        finally:
+            database.execute("COMMIT")
+        answer = answering.result(30)
+    assert (answer.status_code, "CREATE_MODEL_VERSION" in answer.text) == (403, True), answer.text
+    assert _versions(house) == versions
+    assert set(root.iterdir()) == before, "and its files are gone"
+
+
+def _versions(house: House, name: str = F) -> list[str]:
+    found = house.ask(ADMIN, "GET", "model-versions/search", filter=f"name='{name}'").json().get("model_versions", [])
+    return sorted(each["version"] for each in found)
+
+
+@pytest.mark.req("REQ-072", "REQ-106")
+def test_a_promotion_whose_alias_is_refused_copies_nothing(house: House) -> None:
+    """``newt`` may add versions to the target and set one alias there; the source is his own."""
+    _, logged = house.logged("newt")
+    for name, owner in (("newt own", "newt"), ("target", ADMIN)):
+        assert house.ask(ADMIN, "POST", "registered-models/create", name=name).status_code == 200
+        house.sql(_give, name, owner)
+    assert house.register("newt", "newt own", logged).status_code == 200
+
+    def grant(connection: Connection) -> None:
+        for privilege, detail in (("CREATE_MODEL_VERSION", ""), ("SET_ALIAS", "Trial")):
+            row = {"type": "FUNCTION", "name": "target", "principal": "newt", "privilege": privilege, "detail": detail}
+            connection.execute(tables.grants.insert().values(**row, granted_by=ADMIN, granted_at=1))
+        touch(connection)
+
+    house.sql(grant)
+
+    async def promote(*aliases: str) -> httpx.Response:
+        async with _client(house) as client:
+            headers = {"x-modelserve-principal": "newt", **SCOPE}
+            path = f"{API}/models/newt%20own/versions/1/copy"
+            return await client.post(path, json={"to": "target", "aliases": list(aliases)}, headers=headers)
+
+    refused = asyncio.run(promote("Trial", "Champion"))
+    assert (refused.status_code, "SET_ALIAS(Champion)" in refused.json()["message"]) == (403, True), refused.text
+    assert _versions(house, "target") == []
+    assert asyncio.run(promote("Trial")).status_code == 201
+    assert _versions(house, "target") == ["1"]
+
+
+# ---------------------------------------------------------------------------------------------------- stages
+@pytest.mark.req("REQ-107", "REQ-183")
+def test_who_empties_a_served_stage_needs_the_right_on_it(house: House, secret: str) -> None:
+    name = "staged"
+    assert house.ask(ADMIN, "POST", "registered-models/create", name=name).status_code == 200
+    for _ in range(3):
+        assert house.register(ADMIN, name, secret).status_code == 200
+    may = {"newt": "Staging", "champ": "Production", "rita": "Archived"}
+
+    def grant(connection: Connection) -> None:
+        for who, stage in may.items():
+            row = {"type": "FUNCTION", "name": name, "principal": who, "privilege": "SET_STAGE", "detail": stage}
+            connection.execute(tables.grants.insert().values(**row, granted_by=ADMIN, granted_at=1))
+        touch(connection)
+
+    house.sql(grant)
+
+    def move(who: str, version: str, stage: str, archive: bool = False) -> str:
+        values = {"name": name, "version": version, "stage": stage, "archive_existing_versions": archive}
+        answer = house.ask(who, "POST", "model-versions/transition-stage", **values)
+        assert answer.status_code in {200, 403}, answer.text
+        return "moved" if answer.status_code == 200 else str(answer.json()["message"])
+
+    assert move("newt", "1", "Staging") == "moved", "None is not served"
+    assert "SET_STAGE(Archived)" in move("newt", "1", "Archived"), "the stage that it enters, always"
+    assert "SET_STAGE(Staging)" in move("rita", "1", "Archived"), "and the one that it leaves"
+    assert move("champ", "1", "Production") == "moved", "who fills Production may empty Staging"
+    assert "SET_STAGE(Production)" in move("newt", "1", "Staging")
+    assert "SET_STAGE(Production)" in move("rita", "1", "Archived")
+    assert move("rita", "2", "Archived") == "moved"
+    assert move("newt", "2", "Staging") == "moved"
+    assert move("champ", "3", "Production", archive=True) == "moved", "the right on Production is what archiving needs"
+    assert move("champ", "3", "production") == "moved", "it stays where it is"
+    found = house.ask(ADMIN, "GET", "model-versions/search", filter=f"name='{name}'").json()["model_versions"]
+    assert {each["version"]: each["current_stage"] for each in found} == {
+        "1": "Archived", "2": "Staging", "3": "Production",
+    }  # fmt: skip
+    assert move(ADMIN, "3", "None") == "moved"

@@ -14,7 +14,16 @@ import pytest
 
 from jupyter_modelserve.addresses import API, TABLE, Owner, Rule, find
 from jupyter_modelserve.controller.api.faces import table
-from jupyter_modelserve.controller.api.faces.table import COMPUTE, DATABRICKS, ENDPOINTS, FACES, FS, MLFLOW_UC, UC
+from jupyter_modelserve.controller.api.faces.table import (
+    COMPUTE,
+    DATABRICKS,
+    ENDPOINTS,
+    FACES,
+    FS,
+    MLFLOW_UC,
+    UC,
+    VERSIONS,
+)
 from jupyter_modelserve.controller.api.operations import Operations, rule_of
 from jupyter_modelserve.controller.api.rules import INTERNAL, OPERATION
 from jupyter_modelserve.controller.app import create_app
@@ -47,6 +56,9 @@ CALLS: list[tuple[Operation, Securable, str, str, dict[str, Any] | None]] = [
     (O.MODEL_VIEW, CHURN, "GET", f"{DATABRICKS}/registered-models/get?name={CHURN.name}", None),
     (O.VERSION_READ, FRAUD, "GET", f"{MLFLOW_UC}/model-versions/get-download-uri?name={F}&version=99", None),
     (O.VERSION_READ, FRAUD, "GET", f"{FS}/files/{PLACE}/99/MLmodel", None),
+    (O.VERSION_READ, CHURN, "GET", f"{FS}/files/WorkspaceModels/{CHURN.name}/99/MLmodel", None),
+    (O.VERSION_READ, CHURN, "GET", f"{VERSIONS}/list-artifacts?name={CHURN.name}&version=99", None),
+    (O.VERSION_READ, CHURN, "GET", f"{VERSIONS}/get-signed-download-uri?name={CHURN.name}&version=99", None),
     (O.VERSION_READ, FRAUD, "GET", f"{FS}/directories/{PLACE}/99", None),
     (O.VERSION_CREATE, FRAUD, "PUT", f"{FS}/files/{PLACE}/99/MLmodel", {}),
     (O.VERSION_CREATE, FRAUD, "POST", f"{FS}/files/{PLACE}/99/MLmodel?action=initiate-upload", None),
@@ -60,6 +72,11 @@ CALLS: list[tuple[Operation, Securable, str, str, dict[str, Any] | None]] = [
     (O.ENDPOINT_MANAGE, CHURN, "POST", f"{ENDPOINTS}/disable", NAMED),
     (O.ENDPOINT_MANAGE, CHURN, "PUT", f"{COMPUTE}/update-compute-config", {**NAMED, "stage": "Staging"}),
     (O.PRINCIPALS_VIEW, METASTORE, "GET", f"{table.SCIM}/Me", None),
+    (O.PRINCIPALS_VIEW, METASTORE, "GET", f"{table.SCIM}/Users?filter=userName+eq+%22root%22", None),
+    (O.PRINCIPALS_VIEW, METASTORE, "GET", f"{table.SCIM}/Groups/1", None),
+    (O.PRINCIPALS_CHANGE, METASTORE, "POST", f"{table.SCIM}/ServicePrincipals", {}),
+    (O.PRINCIPALS_CHANGE, METASTORE, "PATCH", f"{table.SCIM}/Groups/1", {"Operations": []}),
+    (O.PRINCIPALS_CHANGE, METASTORE, "DELETE", f"{table.SCIM}/Users/1", None),
     (O.TOKENS_OWN, METASTORE, "POST", f"{table.TOKEN}/create", {"lifetime_seconds": -1}),
     (O.TOKENS_OTHERS, METASTORE, "POST", f"{table.TOKENS}/on-behalf-of/tokens", {"application_id": "a stranger"}),
 ]  # fmt: skip

@@ -14,7 +14,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
 from jupyter_modelserve import launcher
-from jupyter_modelserve.authoring import connection, requirements, serialize
+from jupyter_modelserve.authoring import connection, requirements, serialize, stamp
 from jupyter_modelserve.authoring.flavors import Flavor, detect
 from jupyter_modelserve.client import address as addresses
 from jupyter_modelserve.client import session
@@ -157,7 +157,7 @@ def test_the_run_is_named_after_the_notebook(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("JPY_SESSION_NAME", "/home/me/work/iris study.ipynb")
     assert connection.notebook_name() == "iris study"
     monkeypatch.delenv("JPY_SESSION_NAME")
-    monkeypatch.setattr(connection, "_main_namespace", dict)
+    monkeypatch.setattr(stamp, "_namespace", dict)
     assert connection.notebook_name() == "notebook"
 
 

@@ -123,6 +123,22 @@ def test_an_existing_logged_model_and_run(instance: FileInstance) -> None:
     assert ms.register("models:/origin/1", "copy").version == "3"
 
 
+def test_a_folder_of_a_saved_model_is_copied_and_left_alone(instance: FileInstance, tmp_path: Path) -> None:
+    folder = tmp_path / "saved"
+    model = LogisticRegression(max_iter=500).fit(X, Y)
+    mlflow.sklearn.save_model(model, folder, input_example=X.head(2))
+    before = (folder / "MLmodel").read_text()
+    found = ms.register(folder, "from_folder", alias="Champion")
+    assert (found.flavor, found.signature[0][0]) == ("sklearn", "input")
+    assert load("models:/from_folder@Champion").predict(X).tolist() == model.predict(X).tolist()
+    assert ms.register(str(folder / "MLmodel"), "from_folder").version == "2"
+    assert (folder / "MLmodel").read_text() == before
+    with pytest.raises(InvalidParameter, match="no MLmodel file"):
+        ms.register(tmp_path, "from_folder")
+    with pytest.raises(NotFound, match="no folder"):
+        ms.register(tmp_path / "none", "from_folder")
+
+
 def test_the_last_run(instance: FileInstance, mlflow_client: mlflow.MlflowClient) -> None:
     with mlflow.start_run(experiment_id=notebooks(mlflow_client)) as run:
         inside = ms.register(FOREST, "logged-in-run", input_example=X)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import shutil
 import subprocess
@@ -10,28 +11,32 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from jupyter_modelserve import launcher
+from jupyter_modelserve.checked import Check, CheckState
 from jupyter_modelserve.cli import logs, main, parser, status
 from jupyter_modelserve.client.sync import Client
 from jupyter_modelserve.errors import NotRunning
 from jupyter_modelserve.launcher import identity
 from jupyter_modelserve.settings import Paths
 from jupyter_modelserve.types import (
+    Cause,
     DaemonStatus,
     Endpoint,
     EndpointSpec,
     EndpointStatus,
+    Failure,
     Instance,
     InstanceStatus,
+    MergedLog,
     ServiceState,
     UpdateState,
-    VersionState,
-    VersionStatus,
 )
+from tests.unit.client import samples
 
 ROOT = Path(__file__).parents[3]
 
@@ -172,42 +177,70 @@ def test_follow_prints_complete_lines_once_and_survives_rotation(
     assert capsys.readouterr().out == "new\nhalf\nz\n"
 
 
-@pytest.mark.parametrize(
-    ("before", "now", "fresh"),
-    [
-        ([], ["a"], ["a"]),
-        (["a", "b"], ["a", "b"], []),
-        (["a", "b"], ["b", "c"], ["c"]),
-        (["a", "a"], ["a", "a", "a"], ["a"]),
-        (["a"], ["x", "y"], ["x", "y"]),
-    ],
-)
-def test_unseen_lines(before: list[str], now: list[str], fresh: list[str]) -> None:
-    assert logs.unseen(before, now) == fresh
-
-
-def test_endpoint_logs_name_the_version_when_there_are_several(
+@pytest.mark.req("REQ-197")
+def test_endpoint_logs_are_merged_and_followed(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    versions = [VersionStatus("iris", number, "", VersionState.READY) for number in ("1", "2")]
+    asked: list[tuple[str, int, str]] = []
 
     class Fake(Client):
         def __init__(self) -> None: ...
 
         def close(self) -> None: ...
 
-        def endpoint(self, name: str) -> Endpoint:
-            return Endpoint(EndpointSpec(name, ()), 1, 0, 0, "ada", EndpointStatus(versions=tuple(versions)))
-
-        def logs(self, name: str, model: str, version: str, tail: int = 200) -> str:
-            return f"start of {model} {version}\nready\n"
+        def merged_logs(
+            self, name: str, model: str = "", version: str = "", replica: str = "", tail: int = 200, after: str = ""
+        ) -> MergedLog:
+            asked.append((f"{name} {model} {version} {replica}", tail, after))
+            if len(asked) == 3:
+                raise KeyboardInterrupt
+            return MergedLog(f"aaaaaaaa iris/1  line {len(asked)}\n", (), f"cursor {len(asked)}")
 
     monkeypatch.setattr("jupyter_modelserve.cli.connection.connect", Fake)
-    assert main(["logs", "iris", "-n", "1"]) == 0
-    assert capsys.readouterr().out == "iris/1      ready\niris/2      ready\n"
-    del versions[1]
-    assert main(["logs", "iris"]) == 0
-    assert capsys.readouterr().out == "start of iris 1\nready\n"
+    monkeypatch.setattr(logs, "_ENDPOINT_PAUSE_S", 0.0)
+    assert main(["logs", "iris", "-f", "-n", "7", "--version", "1", "--replica", "aa"]) == 1
+    assert capsys.readouterr().out == "aaaaaaaa iris/1  line 1\naaaaaaaa iris/1  line 2\n"
+    assert asked == [("iris  1 aa", 7, ""), ("iris  1 aa", 10_000, "cursor 1"), ("iris  1 aa", 10_000, "cursor 2")]
+
+
+@pytest.mark.req("REQ-133")
+def test_the_calculator(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["size", "1000", "0.2"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "200 requests at a time: 4 replicas of size Large"
+    assert main(["size", "30", "0.1", "--json"]) == 0
+    expected = {"concurrency": 3, "workload_size": "Small", "replicas": 1, "memory_gb": 16}
+    assert json.loads(capsys.readouterr().out) == expected
+    assert main(["size", "30", "0"]) == 1
+    assert "seconds: must be more than 0" in capsys.readouterr().err
+
+
+@pytest.mark.req("REQ-140")
+def test_a_secret_is_read_from_a_pipe_and_never_printed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[tuple[str, ...]] = []
+
+    class Fake(Client):
+        def __init__(self) -> None: ...
+
+        def close(self) -> None: ...
+
+        def put_secret(self, name: str, secret: str, value: str) -> Endpoint:
+            given.append((name, secret, value))
+            return Endpoint(EndpointSpec(name, ()), 1, 0, 0, "ada", EndpointStatus())
+
+        def delete_secret(self, name: str, secret: str) -> Endpoint:
+            given.append((name, secret))
+            return Endpoint(EndpointSpec(name, ()), 1, 0, 0, "ada", EndpointStatus())
+
+    monkeypatch.setattr("jupyter_modelserve.cli.secret.connect", Fake)
+    monkeypatch.setattr("sys.stdin", io.StringIO("piped-value\n"))
+    assert main(["secret", "set", "iris", "KEY"]) == 0
+    assert main(["secret", "set", "iris", "KEY"]) == 1
+    assert main(["secret", "remove", "iris", "KEY"]) == 0
+    assert given == [("iris", "KEY", "piped-value"), ("iris", "KEY")]
+    printed = capsys.readouterr()
+    assert "piped-value" not in printed.out + printed.err
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("15m", 900), ("12h", 43200), ("30d", 2592000)])
@@ -234,3 +267,22 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.req("REQ-125", "REQ-127")
+def test_a_check_says_by_its_exit_code_whether_the_model_would_serve(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    instance = samples.Instance()
+    monkeypatch.setattr("jupyter_modelserve.cli.check.connect", instance.client)
+    running = Check("c1", "iris", "1", "models:/m-1", CheckState.RUNNING, 1)
+    failed = replace(running, state=CheckState.FAILED, failure=Failure(Cause.LOAD_FAILED, "it does not load"))
+    instance.checks = [running, failed]
+    assert main(["check", "iris@Champion", "--requirement", "tqdm"]) == 1
+    out, err = capsys.readouterr()
+    assert out.startswith("iris version 1 failed")
+    assert err.splitlines() == ["check of iris 1: running", "check of iris 1: failed"]
+    instance.checks = [replace(running, state=CheckState.PASSED)]
+    assert main(["check", "iris/1", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert (json.loads(out)["passed"], err) == (True, "")

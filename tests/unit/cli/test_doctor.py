@@ -15,7 +15,7 @@ import pytest
 
 from jupyter_modelserve import locks
 from jupyter_modelserve.cli import main
-from jupyter_modelserve.cli.checks import machine, state
+from jupyter_modelserve.cli.checks import index, machine, state
 from jupyter_modelserve.cli.checks.finding import Level
 from jupyter_modelserve.launcher import identity
 from jupyter_modelserve.settings import Paths
@@ -25,6 +25,7 @@ from jupyter_modelserve.settings import Paths
 def paths(monkeypatch: pytest.MonkeyPatch) -> Iterator[Paths]:
     home = Path(tempfile.mkdtemp(prefix="ms-"))
     monkeypatch.setenv("MODELSERVE_HOME", str(home))
+    monkeypatch.setenv("MODELSERVE_OFFLINE", "true")
     found = Paths(home)
     found.create()
     yield found
@@ -35,7 +36,7 @@ def test_a_fresh_home_is_well(paths: Paths, capsys: pytest.CaptureFixture[str]) 
     assert main(["doctor"]) == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if line.strip()]
     assert {line.split()[0] for line in lines} <= {"ok", "warn", "->"}
-    assert len([line for line in lines if not line.strip().startswith("->")]) == 12
+    assert len([line for line in lines if not line.strip().startswith("->")]) == 13
 
 
 def test_open_rights_fail_with_a_command(paths: Paths, capsys: pytest.CaptureFixture[str]) -> None:
@@ -45,6 +46,33 @@ def test_open_rights_fail_with_a_command(paths: Paths, capsys: pytest.CaptureFix
     assert (found.level, found.advice) == (Level.FAIL, f"chmod 600 {paths.token_file}")
     assert main(["doctor"]) == 1
     assert "ms_x" not in capsys.readouterr().out
+
+
+@pytest.mark.req("REQ-143")
+def test_an_index_that_does_not_answer_warns_without_its_credentials(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert index.index(paths).message == "not used (offline)"
+    monkeypatch.delenv("MODELSERVE_OFFLINE")
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        monkeypatch.setenv("UV_INDEX_URL", f"http://user:s3cret@{address}/simple")
+        monkeypatch.delenv("UV_EXTRA_INDEX_URL", raising=False)
+        monkeypatch.delenv("UV_FIND_LINKS", raising=False)
+        monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+        found = index.index(paths)
+    assert found.level is Level.WARN
+    assert address in found.message
+    assert "refused" in found.message
+    assert "s3cret" not in found.message + found.advice
+
+
+def test_a_wheel_directory_is_an_index(paths: Paths, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (paths.home / "settings.toml").write_text(f'find_links = "{tmp_path}"\n')
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    found = index.index(paths)
+    assert (found.level, "packaging" in found.message) == (Level.WARN, True)
 
 
 def test_a_missing_home_is_well(paths: Paths) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from jupyter_modelserve.checked import Check
 from jupyter_modelserve.client.address import Address
 from jupyter_modelserve.client.sync import Client
 from jupyter_modelserve.types import (
@@ -74,6 +75,7 @@ class Instance:
     models: list[Model] = field(default_factory=lambda: [model()])
     predict: Callable[[Any], Any] = lambda body: {"predictions": [0] * len(next(iter(body.values())))}
     stream: bool = False
+    checks: list[Check] = field(default_factory=list)
     requests: list[httpx.Request] = field(default_factory=list)
 
     @property
@@ -109,6 +111,9 @@ class Instance:
 
     def _api(self, request: httpx.Request, parts: list[str]) -> httpx.Response:
         names = {each.spec.name for each in self.statuses}
+        if parts[-1] == "check" or parts[0] == "checks":
+            check = self.checks.pop(0) if len(self.checks) > 1 else self.checks[0]
+            return httpx.Response(200, json={"check": to_json(check)})
         if parts[0] == "models":
             if len(parts) == 1:
                 return httpx.Response(200, json={"models": to_json(self.models)})
@@ -136,7 +141,8 @@ class Instance:
         if parts[-1] == "events":
             return self._events(request)
         if parts[-1] == "logs":
-            return httpx.Response(200, json={"logs": f"line of {request.url.params['version']}\n"})
+            number = request.url.params.get("version", "all")
+            return httpx.Response(200, json={"logs": f"line of {number}\n", "lines": [], "next": "cursor"})
         return httpx.Response(200, json=to_json(self._next()))
 
     def _next(self) -> Endpoint:

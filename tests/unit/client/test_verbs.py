@@ -51,6 +51,14 @@ def test_names_and_sizes() -> None:
         verbs.specification("iris", "not a name")
 
 
+@pytest.mark.req("REQ-132", "REQ-135")
+def test_the_number_of_replicas_may_follow_the_load() -> None:
+    (entity,) = verbs.specification("iris", min_replicas=1, max_replicas=4, scale_to_zero=True).entities
+    assert (entity.least, entity.most, entity.scale_to_zero) == (1, 4, True)
+    (fixed,) = verbs.specification("iris", replicas=2).entities
+    assert (fixed.least, fixed.most, fixed.scales) == (2, 2, False)
+
+
 def test_serve_waits_for_the_version_behind_the_alias(instance: Instance) -> None:
     instance.models = [model(aliases={"Champion": "2"})]
     instance.statuses = [endpoint(), endpoint(), endpoint(versions=(version_status("2"),))]

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from jupyter_modelserve.controller.endpoints.compute import (
-    GIB,
-    Advice,
-    advise,
-    compute_for,
-    provisioned_concurrency,
-    table,
-)
+from jupyter_modelserve.computing import Advice, advise, provisioned_concurrency
+from jupyter_modelserve.controller.endpoints.compute import GIB, compute_for, table
 from jupyter_modelserve.controller.endpoints.specification import complete
 from jupyter_modelserve.controller.engines.base import Compute
 from jupyter_modelserve.errors import InvalidParameter
@@ -55,9 +49,16 @@ def test_provisioned_concurrency_is_rate_times_run_time(rate: float, seconds: fl
 
 @pytest.mark.req("REQ-133")
 def test_the_calculator_names_size_and_replicas() -> None:
-    assert advise(40, 0.1) == Advice(4, WorkloadSize.SMALL, 1)
-    assert advise(50, 0.1) == Advice(5, WorkloadSize.MEDIUM, 1)
-    assert advise(1000, 0.2) == Advice(200, WorkloadSize.LARGE, 4)
+    assert advise(40, 0.1) == Advice(4, WorkloadSize.SMALL, 1, 16)
+    assert advise(50, 0.1) == Advice(5, WorkloadSize.MEDIUM, 1, 64)
+    assert advise(1000, 0.2) == Advice(200, WorkloadSize.LARGE, 4, 1024)
+
+
+@pytest.mark.req("REQ-133")
+@pytest.mark.parametrize(("rate", "seconds"), [(0, 1), (1, -1), (float("inf"), 1), (1, float("nan"))])
+def test_the_calculator_refuses_what_is_no_load(rate: float, seconds: float) -> None:
+    with pytest.raises(InvalidParameter, match="must be more than 0"):
+        advise(rate, seconds)
 
 
 @pytest.mark.parametrize("field", [{"cores": 0.0}, {"memory_gb": 0.1}, {"cores": 1e9}])

@@ -13,10 +13,12 @@ import pytest
 
 from jupyter_modelserve.controller.endpoints import backoff
 from jupyter_modelserve.controller.endpoints.effects import Effects
+from jupyter_modelserve.controller.endpoints.logs import LogWish
 from jupyter_modelserve.controller.endpoints.observation import Observer
 from jupyter_modelserve.controller.endpoints.preparation import PreparationFailed, Wish
 from jupyter_modelserve.controller.endpoints.publication import Publication
 from jupyter_modelserve.controller.endpoints.reconciler import EndpointReconciler, Parts
+from jupyter_modelserve.controller.endpoints.scales import Load
 from jupyter_modelserve.controller.endpoints.view import Desired, Key, LabelKind, Prepared
 from jupyter_modelserve.controller.engines.base import EngineRejected, EngineUnavailable
 from jupyter_modelserve.controller.replicas import ReplicaStatus, WorkerStatus
@@ -29,6 +31,7 @@ from jupyter_modelserve.types import (
     EnvironmentKind,
     Failure,
     ModelVersion,
+    Phase,
     Selector,
     SelectorKind,
     ServedEntity,
@@ -68,7 +71,7 @@ class FakeReplica:
         self._answer()
         self.workers.pop(worker, None)
 
-    async def log(self, worker: str, tail: int) -> str:
+    async def log(self, worker: str, tail: int, *, times: bool = False) -> str:
         self._answer()
         return f"log of {worker}\n"
 
@@ -168,7 +171,7 @@ async def test_from_nothing_to_ready(bench: Bench) -> None:
     assert snapshot is not None
     assert snapshot.routes.models["iris"].versions["1"].targets == ("abcdef012345.w1",)
     assert bench.events[-1] == "READY, NOT_UPDATING: Ready"
-    assert await bench.reconciler.log("iris", "1", 5) == "log of w1\n"
+    assert (await bench.reconciler.log(LogWish("iris", "1", tail=5))).text == "log of w1\n"
 
 
 async def test_a_steady_endpoint_does_nothing(bench: Bench) -> None:
@@ -178,6 +181,22 @@ async def test_a_steady_endpoint_does_nothing(bench: Bench) -> None:
     assert bench.publication.number == number
     assert {operation for operation, _ in bench.engine.calls[calls:]} == {"observe"}
     assert len(bench.events) == told
+
+
+async def test_a_version_found_running_after_a_restart_has_no_unfinished_step(bench: Bench) -> None:
+    await bench.passes()
+    own = (Phase("start", 0.1, True), Phase("load", 0.2, True), Phase("probe", 0.3, True), Phase("ready", 0.0, True))
+    bench.replica.workers["w1"] = replace(bench.replica.workers["w1"], phases=own)
+    before = bench.reconciler
+    again = EndpointReconciler("iris", before._observer, before._effects, before._parts)
+    bench.reconciler, bench.preparer.gate = again, asyncio.Event()
+    await bench.passes(2)
+    assert [each.name for each in again.status.versions[0].phases if not each.done] == ["resolve"]
+    bench.preparer.gate.set()
+    await bench.passes()
+    found = again.status.versions[0].phases
+    assert [(each.name, each.done) for each in found] == [(each.name, True) for each in own]
+    assert found[-1].seconds == pytest.approx(0.6)
 
 
 async def test_an_engine_that_does_not_answer_stops_nothing(bench: Bench) -> None:
@@ -359,3 +378,63 @@ async def test_what_served_once_is_tried_again_whatever_failed(bench: Bench, mon
         bench.replica.workers[name] = replace(each, state=VersionState.FAILED, failure=failure, restarts=1)
     await bench.passes()
     assert tracks(bench) == (ServiceState.READY, UpdateState.NOT_UPDATING)
+
+
+@pytest.mark.req("REQ-135")
+async def test_what_nobody_asks_for_goes_to_zero_and_who_waits_brings_it_back(bench: Bench) -> None:
+    key = ("iris", "1")
+    bench.want = desired(model(version(1)), entity(SelectorKind.ACTIVE, scale_to_zero=True))
+    await bench.passes()
+    bench.reconciler.hear({"abcdef012345.w1": Load(0.0, 1900.0, True)}, {})
+    await bench.passes()
+    assert bench.replica.workers == {}
+    assert bench.reconciler.status.versions[0].state is VersionState.SCALED_TO_ZERO
+    assert tracks(bench) == (ServiceState.READY, UpdateState.NOT_UPDATING)
+    snapshot = bench.publication.snapshot()
+    assert snapshot is not None
+    assert snapshot.routes.models["iris"].versions["1"].wakes
+    number = bench.publication.number
+    await bench.passes(3)
+    assert bench.publication.number == number, "nothing happens at zero"
+    bench.reconciler.hear({}, {key: 100})
+    await bench.passes()
+    assert bench.publication.routed("iris").workers == {key: ("abcdef012345.w1",)}
+    told = [each for each in bench.events if "zero" in each.lower()]
+    assert told == [
+        "iris version 1 is scaled to zero: nobody asked for it",
+        "iris version 1 is SCALED_TO_ZERO",
+        "iris version 1 is started again from zero: 100 requests wait for it",
+    ]
+
+
+@pytest.mark.req("REQ-135")
+async def test_a_new_controller_neither_wakes_nor_forgets_what_is_at_zero(bench: Bench) -> None:
+    bench.want = desired(model(version(1)), entity(SelectorKind.ACTIVE, scale_to_zero=True))
+    await bench.passes()
+    bench.reconciler.hear({"abcdef012345.w1": Load(0.0, 1900.0, True)}, {})
+    await bench.passes()
+    before = bench.reconciler
+    publication = Publication("i", bench.publication._database)
+    await publication.load(["iris"])
+    parts = replace(before._parts, publication=publication)
+    bench.publication = publication
+    bench.reconciler = EndpointReconciler("iris", before._observer, before._effects, parts)
+    await bench.passes()
+    assert bench.replica.workers == {}
+    assert bench.reconciler.status.versions[0].state is VersionState.SCALED_TO_ZERO
+    bench.reconciler.hear({}, {("iris", "1"): 1})
+    await bench.passes()
+    assert bench.replica.workers
+
+
+async def test_a_new_attempt_is_never_told_the_failure_of_the_one_before(bench: Bench) -> None:
+    bench.replica.failing = {"1"}
+    await bench.passes()
+    bench.replica.failing = set()
+    bench.want = desired(model(version(1)), generation=2)
+    seen = []
+    for _ in range(8):
+        await bench.passes(1)
+        seen.append((bench.reconciler.status.observed_generation, bench.reconciler.status.update))
+    assert (2, UpdateState.UPDATE_FAILED) not in seen
+    assert seen[-1] == (2, UpdateState.NOT_UPDATING)

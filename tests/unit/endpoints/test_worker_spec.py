@@ -25,6 +25,6 @@ def test_another_compute_size_is_another_worker_with_other_lanes() -> None:
         entity = ServedEntity("iris", Selector(SelectorKind.ACTIVE), workload_size=size)
         spec = EndpointSpec("iris", (entity,))
         assert effects._worker_spec(("iris", "1"), "/models/1", spec)["concurrency"] == size.concurrency
-        keys.add(effects.settings_key(spec))
+        keys.add(effects.settings_key(spec, {}))
     assert len(keys) == len(WorkloadSize)
-    assert effects.settings_key(spec) == effects.settings_key(spec)
+    assert effects.settings_key(spec, {}) == effects.settings_key(spec, {})

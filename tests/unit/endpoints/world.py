@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from jupyter_modelserve.controller.endpoints import planner
+from jupyter_modelserve.controller.endpoints.scales import Load, Scales
+from jupyter_modelserve.controller.endpoints.scaling import Delays, bounds
+from jupyter_modelserve.controller.endpoints.selection import select
+from jupyter_modelserve.controller.endpoints.status import derive
 from jupyter_modelserve.controller.endpoints.view import Desired, Key, Observed, Prepared, Routed, Worker, place
 from jupyter_modelserve.types import (
     Cause,
@@ -18,6 +23,7 @@ from jupyter_modelserve.types import (
     Selector,
     SelectorKind,
     ServedEntity,
+    UpdateState,
     VersionState,
 )
 
@@ -34,8 +40,10 @@ def model(*versions: ModelVersion, aliases: dict[str, str] | None = None, name: 
     return Model(name, "", 0, 0, aliases or {}, {}, newest_first)
 
 
-def entity(kind: SelectorKind, value: str | None = None, name: str = "e", model: str = "iris") -> ServedEntity:
-    return ServedEntity(model, Selector(kind, value), name)
+def entity(
+    kind: SelectorKind, value: str | None = None, name: str = "e", model: str = "iris", **fields: Any
+) -> ServedEntity:
+    return ServedEntity(model, Selector(kind, value), name, **fields)
 
 
 def desired(found: Model | None, *entities: ServedEntity, deleting: bool = False, generation: int = 1) -> Desired:
@@ -60,9 +68,10 @@ class World:
     acknowledged: int = 0
     forgotten: bool = False
     history: list[planner.Action] = field(default_factory=list)
+    scales: Scales | None = None
 
     def observe(self) -> Observed:
-        return Observed(
+        seen = Observed(
             known=self.known,
             preparations=dict(self.preparations),
             preparing=frozenset(self.preparing),
@@ -71,9 +80,43 @@ class World:
             routed=self.routed,
             acknowledged=self.acknowledged >= self.number,
         )
+        return self.scales.view(seen) if self.scales else seen
+
+    def follow_load(self) -> None:
+        """From now on the load decides how many replicas there are; a new controller begins like this."""
+        self.scales = Scales(Delays(300.0, 1800.0), 1800.0, lambda: self.now)
+
+    def minutes(self, count: float, load: float = 0.0) -> None:
+        """Time passes while *load* is asked of every routed worker, told every ten seconds."""
+        last = self.now
+        for _ in range(int(count * 6)):
+            self.now += 10.0
+            idle = 0.0 if load else self.now - last
+            told = {each: Load(load, idle, True) for group in self.routed.workers.values() for each in group}
+            if self.scales:
+                self.scales.hear(self.routed, told, {})
+
+    def hold(self, key: Key, requests: int) -> None:
+        """The gateway says that requests wait for a version at zero."""
+        if self.scales:
+            self.scales.hear(self.routed, {}, {key: requests})
+
+    def scale(self, want: Desired) -> None:
+        """What the reconciler does before it plans."""
+        if self.scales is None or not self.known:
+            return
+        selection = planner.effective(select(want), self.observe())
+        resting = {key for key, group in self.routed.workers.items() if not group and key in selection.known}
+        keys = {*selection.keys, *resting}
+        self.scales.track({key: bounds(want.spec, selection.entities, key) for key in keys}, self.routed)
+        observed = self.observe()
+        self.scales.settle(observed)
+        steady = derive(want, observed, {}, "").update is not UpdateState.IN_PROGRESS
+        self.scales.decide(observed, steady=steady)
 
     def step(self, want: Desired) -> tuple[planner.Action, ...]:
         """One pass of the reconciler."""
+        self.scale(want)
         actions = planner.plan(want, self.observe(), self.now)
         for action in actions:
             self._apply(action)

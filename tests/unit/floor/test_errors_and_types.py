@@ -60,7 +60,7 @@ def test_a_token_snapshot_holds_no_token() -> None:
         ("/api/2.0/mlflow/databricks/model-versions/transition-stage", addresses.Owner.CONTROLLER),
         ("/api/2.1/unity-catalog/permissions/function/a.b.c", addresses.Owner.CONTROLLER),
         ("/api/2.0/preview/scim/v2/Me", addresses.Owner.CONTROLLER),
-        ("/api/2.0/preview/scim/v2/Users", None),
+        ("/api/2.0/preview/scim/v3/Users", None),
         ("/health", addresses.Owner.GATEWAY),
         ("/healthz", None),
         ("/internal/stop", None),

@@ -49,6 +49,24 @@ def test_every_metric_line_is_well_formed_and_buckets_add_up() -> None:
     assert escape('a"b\\c\nd') == 'a\\"b\\\\c\\nd'
 
 
+def test_metrics_of_models_that_are_not_shown_stay_out() -> None:
+    metrics = Metrics(1.0)
+    metrics.observe(done(model="prod.ml.fraud", endpoint="fraud"), 0.1)
+    metrics.observe(done(model="churn", endpoint="churn-ep"), 0.1)
+    metrics.observe(done(model="", endpoint="secret-ep"), 0.1)
+    metrics.observe(done(owner="controller", model="", version=""), 0.1)
+    workers: Any = [
+        SimpleNamespace(target=SimpleNamespace(model=name, version="1", id="w"), in_flight=0, waiting=0)
+        for name in ("prod.ml.fraud", "churn")
+    ]
+    text = metrics.render(workers, {}, lambda model: model == "churn").decode()
+    assert "fraud" not in text
+    assert "secret-ep" not in text
+    assert text.count('model="churn"') == 1 + 17 + 2 + 2
+    assert 'owner="controller"' in text
+    assert "fraud" in metrics.render(workers, {}).decode()
+
+
 def test_the_number_of_series_is_bounded() -> None:
     metrics = Metrics(1.0)
     for number in range(6000):

@@ -44,6 +44,7 @@ def test_lists_logs_and_stop(shell: Any) -> None:
     assert isinstance(run(shell, "%models"), ModelList)
     assert isinstance(run(shell, "%endpoints"), EndpointList)
     assert str(run(shell, "%logs iris -n 5")) == "line of 1"
+    assert str(run(shell, "%logs iris --merged")) == "line of all"
     assert isinstance(run(shell, "%stop iris"), Text)
 
 
@@ -181,7 +182,7 @@ def test_an_interrupt_leaves_the_endpoint(shell: Any, monkeypatch: pytest.Monkey
     assert type(caught.value).__name__ == "KeyboardInterrupt"
 
 
-def test_register_passes_everything_on(shell: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_register_passes_everything_on(shell: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     import jupyter_modelserve.authoring.register as module
 
     seen: dict[str, Any] = {}
@@ -199,6 +200,13 @@ def test_register_passes_everything_on(shell: Any, monkeypatch: pytest.MonkeyPat
     assert seen["extra_pip_requirements"] == ["tqdm"]
     run(shell, "%register iris runs:/1/model")
     assert seen["model"] == "runs:/1/model"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models" / "fitted").mkdir(parents=True)
+    run(shell, "%register iris models/fitted")
+    assert seen["model"] == "models/fitted"
+    (tmp_path / "fitted").mkdir()
+    run(shell, "%register iris fitted")
+    assert seen["model"] is shell.user_ns["fitted"], "a variable comes before a folder"
     run(shell, "%register iris")
     assert seen["model"] is None
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from jupyter_modelserve.client import cards
 from jupyter_modelserve.magics import progress
 from jupyter_modelserve.types import Phase, ServiceState, UpdateState, VersionState, VersionStatus
 from tests.unit.client.samples import endpoint
@@ -24,7 +25,7 @@ STATUS = endpoint("<b>", ServiceState.PENDING, UpdateState.IN_PROGRESS, versions
     ],
 )
 def test_who_looks_on(shell: Any, expected: bool) -> None:
-    assert progress.attended(shell) is expected
+    assert cards.attended(shell) is expected
 
 
 def test_lines_are_printed_once_per_change(capsys: pytest.CaptureFixture[str]) -> None:

@@ -132,7 +132,8 @@ def test_an_exit_is_explained(code: int, grown: bool, cause: Cause, words: str) 
     assert (Cause(found["cause"]), words in found["message"]) == (cause, True)
 
 
-def test_secrets_are_not_inherited() -> None:
+@pytest.mark.req("REQ-010", "REQ-140")
+def test_secrets_and_startup_hooks_are_not_inherited() -> None:
     inherited = dict.fromkeys(
         [
             "MODELSERVE_HOME",
@@ -143,6 +144,7 @@ def test_secrets_are_not_inherited() -> None:
             "DB_PASSWORD",
             "PYTHONPATH",
             "PYTHONDONTWRITEBYTECODE",
+            "PYTHONSTARTUP",
             "JUPYTERHUB_API_TOKEN",
             "my_api_key",
             "PATH",
@@ -172,6 +174,7 @@ def test_a_spec_has_defaults() -> None:
         "body_limit": 16777216,
         "json_depth": 64,
         "environ": {},
+        "secrets": {},
         "concurrency": 1,
         "batching": None,
         "batch_rows": 1024,
@@ -188,6 +191,7 @@ def test_a_spec_has_defaults() -> None:
         ({"body_limit": True}, "body_limit"),
         ({"unknown_columns": "drop"}, "unknown_columns"),
         ({"environ": {"a": 1}}, "environ"),
+        ({"secrets": {"a": 1}}, "secrets"),
         ({"timeout": float("nan")}, "timeout"),
     ],
 )

@@ -11,8 +11,10 @@ from jupyter_modelserve.controller.api.faces import (
     models_mlflow,
     models_uc,
     permissions,
+    scim,
     serving,
     workspace,
+    workspace_files,
 )
 
 FACES: Final = (
@@ -22,9 +24,12 @@ FACES: Final = (
     permissions.operations,
     files.operations,
     workspace.operations,
+    workspace_files.addresses,
+    workspace_files.operations,
     serving.operations,
     serving.compute,
     identity.identity,
+    scim.operations,
     identity.own,
     identity.others,
 )

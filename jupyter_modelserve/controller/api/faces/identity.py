@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
+from dataclasses import replace
 from typing import Any
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
 
 from jupyter_modelserve.addresses import Rule
+from jupyter_modelserve.controller.api.faces import scim_words
 from jupyter_modelserve.controller.api.faces.common import SETTLE, arguments, controller, word
 from jupyter_modelserve.controller.api.faces.table import SCIM, TOKEN, TOKENS
 from jupyter_modelserve.controller.api.operations import Operations
 from jupyter_modelserve.controller.api.rules import actor_of
 from jupyter_modelserve.controller.api.tokens import LONGEST_LIFETIME
 from jupyter_modelserve.controller.governance import principals, tokens
-from jupyter_modelserve.controller.governance.state import ALL_USERS
 from jupyter_modelserve.errors import InvalidParameter
+from jupyter_modelserve.governed import PrincipalKind
 from jupyter_modelserve.types import Scope, TokenInfo
 
 identity = Operations(SCIM, listed=False)
@@ -24,26 +25,11 @@ own = Operations(TOKEN, listed=False)
 others = Operations(TOKENS, listed=False)
 
 
-def _id(name: str) -> str:
-    """Clients expect a number; the same name has always the same."""
-    return str(int(hashlib.sha256(name.encode()).hexdigest()[:13], 16))
-
-
 @identity.operation("GET", "/Me", Rule.USE)
 async def me(request: Request) -> JSONResponse:
     """The caller in SCIM's words; the group ``admins`` means that it administers the metastore."""
     found = await controller(request).governance.read(actor_of(request), principals.get, actor_of(request).principal)
-    groups = [*found.groups, ALL_USERS, *(["admins"] if found.admin else [])]
-    body = {
-        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
-        "id": _id(found.name),
-        "userName": found.name,
-        "displayName": found.display_name or found.name,
-        "active": True,
-        "emails": [{"value": found.name, "type": "work", "primary": True}] if "@" in found.name else [],
-        "groups": [{"display": each, "value": _id(each), "type": "direct"} for each in dict.fromkeys(groups)],
-    }
-    return JSONResponse(body)
+    return JSONResponse(scim_words.resource(replace(found, kind=PrincipalKind.USER)))
 
 
 def _info(info: TokenInfo) -> dict[str, Any]:

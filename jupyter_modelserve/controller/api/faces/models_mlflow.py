@@ -15,12 +15,22 @@ from fastapi.responses import JSONResponse
 from jupyter_modelserve import names
 from jupyter_modelserve.addresses import Rule
 from jupyter_modelserve.controller.api.faces import files, reading
-from jupyter_modelserve.controller.api.faces.common import arguments, flag, full_name, number, page, word, writer
+from jupyter_modelserve.controller.api.faces.common import (
+    arguments,
+    controller,
+    flag,
+    full_name,
+    number,
+    page,
+    word,
+    writer,
+)
 from jupyter_modelserve.controller.api.faces.table import MLFLOW_UC
 from jupyter_modelserve.controller.api.operations import Operations
 from jupyter_modelserve.controller.api.rules import actor_of, require
 from jupyter_modelserve.controller.governance.operations import Operation
 from jupyter_modelserve.controller.governance.securables import model as model_of
+from jupyter_modelserve.controller.lineage import databricks, keeper
 from jupyter_modelserve.errors import InvalidParameter
 
 operations = Operations(MLFLOW_UC, listed=False)
@@ -219,7 +229,12 @@ async def make_version(request: Request, name: str, values: dict[str, Any], desc
         tags.append({"key": "mlflow.modelId", "value": model_id})
     sent = {"name": name, "source": "upload:/files", "description": description, "tags": tags}
     found = await writer(request).call(actor_of(request), "POST", "model-versions/create", sent, asked)
-    return str(found["model_version"]["version"])
+    made = str(found["model_version"]["version"])
+    told = request.headers.get(databricks.HEADER)
+    if told:
+        await keeper.up_to_date(controller(request).database)
+        await controller(request).database.run(databricks.registered, name, made, told)
+    return made
 
 
 @operations.operation("POST", "/model-versions/finalize", Rule.USE)
@@ -284,9 +299,19 @@ async def download_address(request: Request) -> JSONResponse:
 
 @operations.operation("POST", "/model-versions/emit-lineage", Rule.USE)
 async def emit_lineage(request: Request) -> JSONResponse:
-    """Clients say here which notebook or job of theirs loads a version; nothing is kept of it."""
-    _, name = await _values(request)
+    """Clients say here which notebook or job of theirs loads a version, or made it; lineage keeps it (REQ-082)."""
+    values, name = await _values(request)
     await require(request, Operation.MODEL_VIEW, model_of(name))
+    version, info = number(word(values, "version")), values.get("model_version_lineage_info") or {}
+    if not isinstance(info, dict):
+        raise InvalidParameter(
+            "model_version_lineage_info: must be an object", details={"field": "model_version_lineage_info"}
+        )
+    if str(info.get("direction") or databricks.UPSTREAM) == databricks.UPSTREAM:
+        # Who loads a version may say so; what it came from is its maker's to say.
+        await require(request, Operation.VERSION_CREATE, model_of(name))
+    await keeper.up_to_date(controller(request).database)
+    await controller(request).database.run(databricks.emitted, name, version, info)
     return JSONResponse({})
 
 

@@ -1,7 +1,6 @@
 """Serverless real-time inference in our terms: one endpoint per model with an entity for each of its two stages. Pure.
 
-What the specification has no field for (who configured a stage when, and what was asked of scaling to zero) is kept in
-the endpoint's tags.
+What the specification has no field for (who configured a stage when) is kept in the endpoint's tags.
 """
 
 from __future__ import annotations
@@ -125,7 +124,7 @@ def compute(spec: EndpointSpec, stage: str) -> StageCompute:
     return StageCompute(
         stage,
         entity.workload_size if entity else WorkloadSize.SMALL,
-        bool(kept.get("scale_to_zero", False)),
+        bool(entity and entity.scale_to_zero),
         int(kept.get("at", 0)),
         str(kept.get("by", "")),
         kept.get("before"),
@@ -155,13 +154,14 @@ def reconfigured(spec: EndpointSpec, stage: str, wanted: Any, by: str) -> Endpoi
     if changed.workload == now.workload:
         return spec
     entities = tuple(
-        replace(each, workload_size=changed.size) if each.selector.value == stage else each for each in spec.entities
+        replace(each, workload_size=changed.size, scale_to_zero=zero) if each.selector.value == stage else each
+        for each in spec.entities
     )
     return _remembering(replace(spec, entities=entities), changed)
 
 
 def _remembering(spec: EndpointSpec, found: StageCompute) -> EndpointSpec:
-    kept = {"scale_to_zero": found.scale_to_zero, "at": found.at, "by": found.by}
+    kept = {"at": found.at, "by": found.by}
     if found.before is not None:
         kept["before"] = found.before
     return replace(spec, tags={**spec.tags, TAG + found.stage: json.dumps(kept, sort_keys=True)})

@@ -16,6 +16,7 @@ MLFLOW_UC: Final = "/api/2.0/mlflow/unity-catalog"
 UC: Final = "/api/2.1/unity-catalog"
 FS: Final = "/api/2.0/fs"
 DATABRICKS: Final = "/api/2.0/mlflow/databricks"
+VERSIONS: Final = "/api/2.0/mlflow/model-versions"
 ENDPOINTS: Final = "/api/2.0/preview/mlflow/endpoints-v2"
 COMPUTE: Final = "/api/2.0/preview/model-serving-api/endpoints-v2"
 SCIM: Final = "/api/2.0/preview/scim/v2"
@@ -88,10 +89,14 @@ _FS: Final = {
     ("HEAD", "/files/Models/{catalog}/{schema}/{model}/{version}/{path:path}"): Judged(O.VERSION_READ, own=True),
     ("GET", "/directories/Models/{catalog}/{schema}/{model}/{path:path}"): Judged(O.VERSION_READ, own=True),
     ("HEAD", "/directories/Models/{catalog}/{schema}/{model}/{path:path}"): Judged(O.VERSION_READ, own=True),
+    ("GET", "/files/WorkspaceModels/{name}/{version}/{path:path}"): Judged(O.VERSION_READ, own=True),
     ("POST", "/create-upload-part-urls"): Judged(O.METASTORE_VIEW),
     ("POST", "/create-abort-upload-url"): Judged(O.METASTORE_VIEW),
 }
+_PRINCIPALS: Final = ("Users", "Groups", "ServicePrincipals")
 _OTHERS: Final = {
+    ("GET", f"{VERSIONS}/list-artifacts"): Judged(O.VERSION_READ, own=True),
+    ("GET", f"{VERSIONS}/get-signed-download-uri"): Judged(O.VERSION_READ, own=True),
     ("GET", f"{DATABRICKS}/registered-models/get"): Judged(O.MODEL_VIEW, own=True),
     ("POST", f"{DATABRICKS}/model-versions/transition-stage"): Judged(O.VERSION_STAGE, own=True),
     ("POST", f"{ENDPOINTS}/enable"): Judged(O.ENDPOINT_MANAGE, own=True),
@@ -102,6 +107,11 @@ _OTHERS: Final = {
     ("GET", f"{ENDPOINTS}/list-version-aliases"): Judged(O.ENDPOINT_VIEW, own=True),
     ("PUT", f"{COMPUTE}/update-compute-config"): Judged(O.ENDPOINT_MANAGE, own=True),
     ("GET", f"{SCIM}/Me"): Judged(O.PRINCIPALS_VIEW),
+    **{("GET", f"{SCIM}/{each}"): Judged(O.PRINCIPALS_VIEW) for each in _PRINCIPALS},
+    **{("POST", f"{SCIM}/{each}"): Judged(O.PRINCIPALS_CHANGE) for each in _PRINCIPALS},
+    **{("GET", f"{SCIM}/{each}/{{number}}"): Judged(O.PRINCIPALS_VIEW) for each in _PRINCIPALS},
+    **{("DELETE", f"{SCIM}/{each}/{{number}}"): Judged(O.PRINCIPALS_CHANGE) for each in _PRINCIPALS},
+    ("PATCH", f"{SCIM}/Groups/{{number}}"): Judged(O.PRINCIPALS_CHANGE),
     ("POST", f"{TOKEN}/create"): Judged(O.TOKENS_OWN, own=True),
     ("GET", f"{TOKEN}/list"): Judged(O.TOKENS_OWN, filtered=True),
     ("POST", f"{TOKEN}/delete"): Judged(O.TOKENS_OWN, own=True),

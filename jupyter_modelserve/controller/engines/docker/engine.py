@@ -110,7 +110,7 @@ class DockerEngine:
                 await self._remove(spec.id)
                 await self._start(spec, machine)
             finally:
-                del self._underway[spec.id]
+                self._underway.pop(spec.id, None)
 
     async def observe(self) -> tuple[ObservedReplica, ...]:
         """Every container of this instance, within about 2 seconds.
@@ -160,7 +160,26 @@ class DockerEngine:
                     await self._end(found, grace)
                 await self._remove(replica)
             finally:
-                del self._underway[replica]
+                self._underway.pop(replica, None)
+
+    async def sweep(self, known: frozenset[str]) -> list[str]:
+        """Remove volumes and records of containers that are gone; returns their names.
+
+        Records of the endpoints *known* stay: they say that their containers were started and not stopped.
+        """
+        wanted = {"label": [f"{labels.INSTANCE}={self._instance_id}", labels.REPLICA]}
+        volumes = await self._client.call(lambda api: api.volumes(filters=wanted).get("Volumes") or [])
+        found = {str(each["Labels"][labels.REPLICA]) for each in volumes}
+        recorded = await asyncio.to_thread(self._recorded)
+        kept = {each.id for each in recorded if each.record is not None and each.record.endpoint in known}
+        gone = []
+        for replica in sorted(found | {each.id for each in recorded} - kept):
+            async with self._lock(replica):
+                # What is being started has a volume before it has a container; the lock says that nothing is.
+                if await self._sight(replica) is None:
+                    await self._remove(replica)
+                    gone.append(self._name(replica))
+        return gone
 
     async def push(self, replica: str, worker: str, directory: Path, digest: str) -> str:
         """Stream the model's files into the replica's volume; returns the directory inside the container.

@@ -19,6 +19,7 @@ from typing import Any, Final
 from jupyter_modelserve.controller.engines.base import EngineError
 from jupyter_modelserve.controller.engines.docker import labels
 from jupyter_modelserve.controller.engines.docker.client import DockerClient, Missing
+from jupyter_modelserve.controller.engines.docker.maker import Maker
 
 CACHE_VOLUME: Final = "modelserve-cache"
 """Packages that were downloaded or built once; shared by all builds on the engine."""
@@ -51,10 +52,12 @@ class Bench:
 
 
 class Images:
-    """Finds, makes and removes images of one engine."""
+    """Finds, makes and removes images of one engine; with a *maker* its builders are told from abandoned ones."""
 
-    def __init__(self, client: DockerClient) -> None:
+    def __init__(self, client: DockerClient, maker: Maker | None = None) -> None:
         self._client = client
+        self._maker = maker
+        self._swept = False
 
     async def find(self, reference: str) -> Image | None:
         """An image by name or id; ``None`` when it is not there. Raises EngineUnavailable."""
@@ -101,7 +104,11 @@ class Images:
 
     @asynccontextmanager
     async def builder(self, bench: Bench) -> AsyncIterator[Builder]:
-        """A started builder; it is removed in any case, with whatever runs in it."""
+        """A started builder; it is removed in any case, with whatever runs in it.
+
+        Before the first one, those are removed that a killed process of this instance left behind.
+        """
+        await self.sweep()
         config = {
             "Image": bench.image,
             "Entrypoint": ["sleep", "infinity"],
@@ -123,7 +130,8 @@ class Images:
 
         def start(api: Any) -> str:
             api.create_volume(CACHE_VOLUME, labels={labels.KIND: "cache"})
-            made = str(api.create_container_from_config(config)["Id"])
+            name = self._maker.name() if self._maker else None
+            made = str(api.create_container_from_config(config, name)["Id"])
             api.start(made)
             return made
 
@@ -134,6 +142,17 @@ class Images:
         finally:
             with suppress(EngineError):
                 await asyncio.shield(self._removed(await starting))
+
+    async def sweep(self) -> None:
+        """Remove abandoned builders, once in the life of this object."""
+        if self._maker is None or self._swept:
+            return
+        self._swept = True
+        maker, wanted = self._maker, {"label": f"{labels.KIND}=builder", "name": self._maker.prefix}
+        for each in await self._client.call(lambda api: api.containers(all=True, filters=wanted)):
+            if any(maker.orphaned(name) for name in each["Names"]):
+                with suppress(EngineError):
+                    await self._removed(str(each["Id"]))
 
     async def _removed(self, container: str) -> None:
         await self._client.call(lambda api: api.remove_container(container, force=True), deadline=60.0)
