@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -72,14 +72,29 @@ def context(browser: Any, lab: Lab) -> Iterator[Any]:
     found.close()
 
 
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remember what failed: its fixtures take a last picture."""
+    report = yield
+    if report.when == "call":
+        item.stash[FAILED] = report.failed
+    return report
+
+
 @pytest.fixture
-def page(context: Any, lab: Lab) -> Iterator[Any]:
+def page(context: Any, lab: Lab, request: pytest.FixtureRequest) -> Iterator[Any]:
     """JupyterLab with the panel open. At the end the console must be clean."""
     found = context.new_page()
     console = Console(found)
     found.goto(lab.address)
     open_panel(found)
     yield found
+    if request.node.stash.get(FAILED, False):
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        found.screenshot(path=str(PICTURES / f"failed-{request.node.name}.png"))
     assert console.lines == []
 
 
