@@ -105,7 +105,7 @@ class NotebookRun:
     """One run of a notebook by ``jupyter modelserve run``. Times are milliseconds since 1970, 0 stands for never.
 
     ``failed`` names the cell and its error, ``records`` is what ``ms.record`` left in the output. ``number`` grows
-    with every change of any run.
+    with every change of any run. ``left_out`` names what a list leaves out because it is long: ask for the run itself.
     """
 
     id: str
@@ -119,3 +119,4 @@ class NotebookRun:
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
     principal: str = ""
     number: int = 0
+    left_out: tuple[str, ...] = ()

@@ -35,7 +35,10 @@ TALK: dict[tuple[str, str], tuple[str, str]] = {
     ("GET", "/openapi.json"): ("", "the document"),
     ("GET", "/endpoints"): ("", '`{"endpoints": [Endpoint], "next_page_token": ""}`'),
     ("PUT", "/endpoints/{name}"): (
-        '`EndpointSpec`; its `name` may be left out, `"secret_values": {"NAME": "value"}` added',
+        (
+            "`EndpointSpec`; its `name` may be left out, `secrets` too to keep them, "
+            '`"secret_values": {"NAME": "value"}` added'
+        ),
         "`Endpoint`",
     ),
     ("PUT", "/endpoints/{name}/secrets/{secret}"): ('`{"value": "…"}`', "`Endpoint`"),
@@ -71,7 +74,10 @@ TALK: dict[tuple[str, str], tuple[str, str]] = {
     ("GET", "/models/{name}/versions/{version}/openlineage"): ("", '`{"events": [RunEvent or JobEvent]}`'),
     ("GET", "/notebook-runs"): ("", '`{"runs": [NotebookRun]}`'),
     ("GET", "/notebook-runs/{run}"): ("", "`NotebookRun`; 404 when there is none"),
-    ("PUT", "/notebook-runs/{run}"): ("`NotebookRun`; `principal` and `number` are not read", "`NotebookRun`"),
+    ("PUT", "/notebook-runs/{run}"): (
+        "`NotebookRun` of at most 256,000 bytes; `principal`, `number` and `left_out` are not read",
+        "`NotebookRun`; 403 when the run is somebody else's",
+    ),
     ("GET", "/outline"): ("", "`Outline`"),
     ("POST", "/interpreters"): (
         '`{"path": "/path/to/python"}`; the local user only',

@@ -145,7 +145,9 @@ def check(
         on_change: sees the check while it runs.
 
     Raises:
-        NotFound: no such model. PermissionDenied: EXECUTE on it (before registration: CREATE MODEL VERSION) is missing.
+        NotFound: no such model. PermissionDenied: EXECUTE on it (before registration: CREATE MODEL VERSION) is missing,
+            or for *requirements*, *remove* and *python* CREATE MODEL VERSION or MANAGE.
+        TooManyRequests: five checks of yours run or wait already, or too many of all.
         DeadlineExceeded: no verdict after *timeout* seconds; the check is ended.
     """
     overrides = Overrides(tuple(requirements), tuple(remove), python or "")

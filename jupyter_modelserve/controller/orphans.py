@@ -34,6 +34,9 @@ async def keep(engines: Engines, docker: DockerEngine, known: Known) -> None:
             await sweep(engines, docker, known)
         except EngineError as error:
             log.info("leftovers are not looked for now: %s", error)
+        except Exception:
+            # A busy database or a file that cannot be read is no reason never to look again.
+            log.exception("leftovers are not looked for now")
         await asyncio.sleep(EVERY)
 
 

@@ -269,7 +269,10 @@ class Workers:
         return min(usable, key=lambda each: each.load) if best.full else best
 
     def sync(self, table: RouteTable) -> None:
-        """Adopt a new table: waiters of vanished targets are sent elsewhere, idle workers forgotten."""
+        """Adopt a new table: waiters of vanished targets are sent elsewhere, idle workers forgotten.
+
+        A target that scales has a worker from now on, so that "nobody asked for it" can be told (``demand``).
+        """
         for key, worker in list(self._workers.items()):
             target = table.targets.get(key)
             if target is None:
@@ -277,6 +280,9 @@ class Workers:
                 if worker.in_flight == 0:
                     del self._workers[key]
             else:
+                self.of(target)
+        for target in table.targets.values():
+            if target.scales:
                 self.of(target)
 
     def all(self) -> list[Worker]:

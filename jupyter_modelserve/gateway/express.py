@@ -99,6 +99,7 @@ class Flight:
         "request",
         "route",
         "seconds",
+        "table",
         "worker",
     )
 
@@ -116,6 +117,7 @@ class Flight:
         self.request = request
         self.address = address
         self.route = route
+        self.table = express.scorer.table()
         self.worker = worker
         self.lane = lane
         self.connection = connection

@@ -103,7 +103,7 @@ class Scorer:
         recheck: Callable[[Request], None] = lambda _: None,
         room: WaitingRoom | None = None,
     ) -> None:
-        self._table = table
+        self.table = table
         self._trouble = trouble
         self._recheck = recheck
         self._rng = rng or random.Random()  # noqa: S311 - splits traffic, guards nothing
@@ -131,7 +131,7 @@ class Scorer:
     def known_route(self, address: ScoringAddress) -> Route | None:
         """The route of an address, or nothing where there is something to explain."""
         try:
-            return self._route(self._table(), address)
+            return self._route(self.table(), address)
         except ModelServeError:
             return None
 
@@ -145,7 +145,7 @@ class Scorer:
         """
         self.bodies.check(request)
         _check_encoding(request)
-        table = self._table()
+        table = self.table()
         route = self._route(table, address)
         _label(request, route)
         seconds = self._seconds(route)
@@ -164,7 +164,7 @@ class Scorer:
     async def resume(self, flight: Flight) -> None:
         """Go on with a request whose straight way ended; raises what :meth:`handle` raises."""
         request, pieces = flight.request, flight.body[:]
-        trial = _Trial(request, flight.address, flight.route, self._table(), pieces, request.buffered)
+        trial = _Trial(request, flight.address, flight.route, flight.table, pieces, request.buffered)
         self.bodies.held += trial.size
         try:
             async with asyncio.timeout_at(flight.deadline) as limit:
@@ -208,7 +208,7 @@ class Scorer:
 
     def _look_again(self, trial: _Trial) -> None:
         """Follow a new table."""
-        newest = self._table()
+        newest = self.table()
         if newest is not trial.table:
             self._recheck(trial.request)
             trial.table, trial.route = newest, self._route(newest, trial.address)

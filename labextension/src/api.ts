@@ -414,6 +414,7 @@ export interface INotebookRun {
   records: Record<string, Record<string, unknown>>;
   principal: string;
   number: number;
+  left_out: string[];
 }
 
 /** Where a run of a notebook stands. */

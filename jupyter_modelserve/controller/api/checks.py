@@ -15,7 +15,7 @@ from jupyter_modelserve.checked import CheckRequest, Overrides
 from jupyter_modelserve.controller.api.endpoints import _controller
 from jupyter_modelserve.controller.api.operations import Operations
 from jupyter_modelserve.controller.api.registry import _version
-from jupyter_modelserve.controller.api.rules import actor_of
+from jupyter_modelserve.controller.api.rules import actor_of, require
 from jupyter_modelserve.controller.checking.reading import readable
 from jupyter_modelserve.controller.checking.trial import Trial
 from jupyter_modelserve.controller.governance.decide import decide, denied
@@ -39,11 +39,15 @@ async def check_version(
     """Run a version in a clean environment of its own and let it predict its input example (REQ-125, REQ-127).
 
     Answers at once; the verdict is kept with the version. ``overrides`` try other requirements or another Python
-    without changing the model.
+    without changing the model; they need the right to bring code to it as well (``version.try``). A principal may have
+    one check running and four waiting.
     """
     controller = _controller(request)
-    found = await _find(request, name, version)
     overrides = from_json(Overrides, body.get("overrides") or {})
+    if overrides:
+        # Whatever they name is installed and run: more than the version's maker has chosen.
+        await require(request, Operation.VERSION_TRY, model_of(name))
+    found = await _find(request, name, version)
     check = controller.checks.of_version(actor_of(request).principal, found, overrides)
     return JSONResponse({"check": to_json(check)}, 202)
 

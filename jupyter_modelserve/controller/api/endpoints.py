@@ -13,13 +13,14 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from jupyter_modelserve.addresses import API, Rule
 from jupyter_modelserve.controller.api.operations import Operations, admit, caller_of
-from jupyter_modelserve.controller.api.rules import actor_of, require_endpoint, require_models, visible
+from jupyter_modelserve.controller.api.rules import actor_of, manages, require_endpoint, require_models, visible
 from jupyter_modelserve.controller.endpoints.logs import LogWish
+from jupyter_modelserve.controller.endpoints.manager import Change
 from jupyter_modelserve.controller.governance import history
 from jupyter_modelserve.controller.governance.operations import Operation
 from jupyter_modelserve.controller.parts import Controller
 from jupyter_modelserve.controller.store.audit import Actor
-from jupyter_modelserve.errors import Conflict, InvalidParameter, NotFound, PermissionDenied
+from jupyter_modelserve.errors import InvalidParameter, NotFound, PermissionDenied
 from jupyter_modelserve.types import EndpointSpec, MergedLog, from_json, to_json
 
 PING = 10.0
@@ -45,7 +46,8 @@ async def list_endpoints(request: Request) -> JSONResponse:
 async def put_endpoint(request: Request, name: str, body: dict[str, Any] = Body()) -> JSONResponse:  # noqa: B008
     """Create or change an endpoint (REQ-002, REQ-129). Answers at once; follow its events.
 
-    ``secret_values`` sets secrets (REQ-140); no answer ever holds them.
+    ``secret_values`` sets secrets (REQ-140); no answer ever holds them. A body without ``secrets`` keeps those that
+    the endpoint has, one with ``secrets`` forgets those that it does not name.
     """
     caller = caller_of(request)
     admit(Rule.MANAGE, caller)
@@ -54,13 +56,11 @@ async def put_endpoint(request: Request, name: str, body: dict[str, Any] = Body(
         raise InvalidParameter(f"name: the address says {name!r}, the body {body['name']!r}", details={"field": "name"})
     spec = from_json(EndpointSpec, body)
     controller, actor = _controller(request), actor_of(request)
-    known = [each.spec for each in await controller.endpoints.listing() if each.spec.name == name]
-    state = await controller.governance.state()
-    require_models(state, actor, Operation.ENDPOINT_MANAGE, spec)
-    if not all(visible(state, actor, each) for each in known):
-        raise Conflict(f"the endpoint name {name!r} is taken; choose another one", details={"field": "name"})
-    require_models(state, actor, Operation.ENDPOINT_MANAGE, *known)
-    return JSONResponse(to_json(await controller.endpoints.put(spec, caller.name, actor, values)), 202)
+    # Whoever has no right on the models is told nothing else; what is stored is judged where it is written.
+    require_models(await controller.governance.state(), actor, Operation.ENDPOINT_MANAGE, spec)
+    judge, keep = manages(controller, actor, spec), "secrets" not in body
+    stored = await controller.endpoints.put(spec, caller.name, actor, values, judge=judge, keep_secrets=keep)
+    return JSONResponse(to_json(stored), 202)
 
 
 def _secret_values(found: Any) -> dict[str, str]:
@@ -84,7 +84,9 @@ async def delete_endpoint(request: Request, name: str) -> JSONResponse:
     """End an endpoint (REQ-005). Answers at once; it is gone when it is no longer found."""
     caller = caller_of(request)
     admit(Rule.MANAGE, caller)
-    return JSONResponse(to_json(await _controller(request).endpoints.delete(name, caller.name, actor_of(request))), 202)
+    controller, actor = _controller(request), actor_of(request)
+    stored = await controller.endpoints.delete(name, caller.name, actor, judge=manages(controller, actor))
+    return JSONResponse(to_json(stored), 202)
 
 
 @operations.operation("PUT", "/{name}/secrets/{secret}", Rule.MANAGE, status_code=202)
@@ -105,10 +107,15 @@ async def _change_secrets(
 ) -> JSONResponse:
     caller = caller_of(request)
     admit(Rule.MANAGE, caller)
-    endpoints = _controller(request).endpoints
-    spec = (await endpoints.get(name)).spec
-    wanted = replace(spec, secrets=tuple(sorted(change(set(spec.secrets)))))
-    return JSONResponse(to_json(await endpoints.put(wanted, caller.name, actor_of(request), values)), 202)
+    controller, actor = _controller(request), actor_of(request)
+
+    def edit(before: EndpointSpec | None) -> EndpointSpec:
+        if before is None:
+            raise NotFound(f"endpoint {name!r} does not exist", details={"endpoint": name})
+        return replace(before, secrets=tuple(sorted(change(set(before.secrets)))))
+
+    asked = Change(name, edit, caller.name, actor, values, manages(controller, actor))
+    return JSONResponse(to_json(await controller.endpoints.change(asked)), 202)
 
 
 @operations.operation("GET", "/{name}/logs", Rule.USE)

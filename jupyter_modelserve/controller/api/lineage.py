@@ -15,15 +15,17 @@ from jupyter_modelserve.addresses import API, Rule
 from jupyter_modelserve.controller.api.endpoints import _controller
 from jupyter_modelserve.controller.api.operations import Operations
 from jupyter_modelserve.controller.api.rules import actor_of
-from jupyter_modelserve.controller.lineage import graph, keeper, notebooks, openlineage
+from jupyter_modelserve.controller.lineage import foreign, graph, keeper, notebooks, openlineage
 from jupyter_modelserve.controller.store import notebook_runs
 from jupyter_modelserve.errors import InvalidParameter
 from jupyter_modelserve.traced import Direction, Lineage, NotebookRun
 from jupyter_modelserve.types import from_json, to_json
 
 operations = Operations(API)
-LARGEST: Final = 1_000_000
-"""Characters of what is kept of one run."""
+LARGEST: Final = 256_000
+"""Bytes of what is kept of one run."""
+LONGEST: Final = 4096
+"""Characters of a path."""
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -68,7 +70,7 @@ async def _read(request: Request, asked: graph.Asked) -> Lineage:
 
 @operations.operation("GET", "/notebook-runs", Rule.USE)
 async def list_notebook_runs(request: Request, after: int = 0, limit: int = 50) -> JSONResponse:
-    """Runs of notebooks that changed behind number ``after``, the newest change first."""
+    """Runs of notebooks that changed behind number ``after``, the newest change first; long fields are left out."""
     if not 1 <= limit <= notebook_runs.KEPT:
         raise InvalidParameter(f"limit: must be 1 to {notebook_runs.KEPT}", details={"field": "limit"})
     found = await _controller(request).database.run(notebook_runs.listing, after, limit)
@@ -83,17 +85,43 @@ async def get_notebook_run(request: Request, run: str) -> JSONResponse:
 
 @operations.operation("PUT", "/notebook-runs/{run}", Rule.USE)
 async def put_notebook_run(request: Request, run: str, body: dict[str, Any] = Body()) -> JSONResponse:  # noqa: B008
-    """Report a run of a notebook, at its start and at its end; only who reported it first may change it."""
+    """Report a run of a notebook, at its start and at its end; only who reported it first may change it.
+
+    A run that only tags of MLflow's runs name is nobody's: an admin alone may report it later.
+    """
     if not _ID.fullmatch(run) or body.get("id", run) != run:
         raise InvalidParameter("id: letters, digits, - and _, as in the address", details={"field": "id"})
-    if len(json.dumps(body)) > LARGEST:
-        raise InvalidParameter(f"a run may take {LARGEST} characters; record less", details={"field": "records"})
-    found = replace(from_json(NotebookRun, {**body, "id": run}), principal=actor_of(request).principal)
-    return JSONResponse(to_json(await _controller(request).database.run(_put, found)))
+    _admit_size(body)
+    controller, principal = _controller(request), actor_of(request).principal
+    found = replace(from_json(NotebookRun, {**body, "id": run}), principal=principal, left_out=())
+    for name in ("notebook", "output"):
+        if len(getattr(found, name)) > LONGEST:
+            raise InvalidParameter(f"{name}: a path of at most {LONGEST} characters", details={"field": name})
+    admin = (await controller.governance.state()).is_admin(principal)
+    # What tags told of the run before decides whose it is.
+    await keeper.up_to_date(controller.database)
+    return JSONResponse(to_json(await controller.database.run(_put, found, admin)))
 
 
-def _put(connection: Connection, run: NotebookRun) -> NotebookRun:
+def _admit_size(body: dict[str, Any]) -> None:
+    try:
+        size = len(json.dumps(body, ensure_ascii=False, allow_nan=False).encode()) if foreign.flat(body) else -1
+    except ValueError:
+        size = -1
+    if size < 0:
+        raise InvalidParameter(
+            "a run holds whole characters, finite numbers and few levels of lists; record other values as texts",
+            details={"field": "records"},
+        )
+    if size > LARGEST:
+        raise InvalidParameter(
+            f"a run may take {LARGEST} bytes, this one has {size}; record less", details={"field": "records"}
+        )
+
+
+def _put(connection: Connection, run: NotebookRun, admin: bool) -> NotebookRun:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+    notebooks.admit(connection, run, notebook_runs.known(connection, run), admin)
     kept = notebook_runs.put(connection, run)
     notebooks.reported(connection, kept)
     return kept

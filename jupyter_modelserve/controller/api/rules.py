@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from fastapi import Request
+from sqlalchemy import Connection
 
 from jupyter_modelserve.addresses import API
+from jupyter_modelserve.controller.endpoints.manager import Judge
 from jupyter_modelserve.controller.governance.decide import decide, denied
 from jupyter_modelserve.controller.governance.operations import Operation
 from jupyter_modelserve.controller.governance.securables import METASTORE, Securable, catalog, model, schema
@@ -20,7 +22,7 @@ from jupyter_modelserve.controller.governance.state import State
 from jupyter_modelserve.controller.parts import Controller
 from jupyter_modelserve.controller.store import endpoints as store
 from jupyter_modelserve.controller.store.audit import Actor
-from jupyter_modelserve.errors import NotFound, PermissionDenied
+from jupyter_modelserve.errors import Conflict, NotFound, PermissionDenied
 from jupyter_modelserve.types import EndpointSpec
 
 O = Operation  # noqa: E741 - reads well in the table
@@ -192,6 +194,27 @@ def require_models(state: State, actor: Actor, operation: Operation, *specs: End
         decision = decide(state, actor.principal, operation, model(name))
         if not decision.allowed:
             raise denied(decision)
+
+
+def manages(controller: Controller, actor: Actor, asked: EndpointSpec | None = None) -> Judge:
+    """Judges a change where it is written: on what is stored then, and on *asked*, what the caller wants there.
+
+    What was judged before a handler began may be another endpoint by the time it writes.
+    """
+
+    def judge(connection: Connection, before: EndpointSpec | None) -> None:
+        state = controller.governance.within(connection)
+        if asked is not None:
+            require_models(state, actor, O.ENDPOINT_MANAGE, asked)
+        if before is not None and not visible(state, actor, before):
+            raise _unseen(before.name) if asked is None else _taken(before.name)
+        require_models(state, actor, O.ENDPOINT_MANAGE, *([] if before is None else [before]))
+
+    return judge
+
+
+def _taken(name: str) -> Conflict:
+    return Conflict(f"the endpoint name {name!r} is taken; choose another one", details={"field": "name"})
 
 
 def visible(state: State, actor: Actor, spec: EndpointSpec) -> bool:

@@ -1,4 +1,4 @@
-"""Tries other requirements or another Python without changing the model: a linked copy with other environment files."""
+"""Tries other requirements or another Python without changing the model: other environment files in a copy of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from jupyter_modelserve.checked import Overrides
-from jupyter_modelserve.controller.engines import pushing
 from jupyter_modelserve.controller.environments.conda import load_yaml, read_conda
 from jupyter_modelserve.controller.environments.requirements import _environment_files
 from jupyter_modelserve.errors import InvalidParameter
@@ -55,17 +54,14 @@ def _plain(text: str) -> Requirement | None:
     return None if found is None or found.url else found
 
 
-def apply(directory: Path, digest: str, place: Path, overrides: Overrides) -> Path:
-    """A copy of the model in *directory* below *place* that declares what *overrides* say; the files are links.
+def apply(copy: Path, overrides: Overrides) -> None:
+    """Let *copy*, a model's files or links to them, declare what *overrides* say.
 
     Blocking: call it in a thread.
 
     Raises:
-        EngineRejected: files that must not travel. EnvironmentFailed: its environment files cannot be read.
-        OSError: no space, no right.
+        EnvironmentFailed: its environment files cannot be read. OSError: no space, no right.
     """
-    place.mkdir(mode=0o700, parents=True)
-    copy = pushing.push(place, "model", directory, digest)
     declared = load_yaml(copy / "MLmodel")
     if overrides.requirements or overrides.remove:
         lines = [*_kept(_declared_lines(copy, declared), overrides)]
@@ -74,7 +70,6 @@ def apply(directory: Path, digest: str, place: Path, overrides: Overrides) -> Pa
         path = _named(copy, declared, "virtualenv", "python_env.yaml")
         virtual = load_yaml(path) if path.is_file() else {}
         _replace(path, yaml.safe_dump({**virtual, "python": overrides.python}))
-    return copy
 
 
 def _declared_lines(copy: Path, declared: Mapping[str, Any]) -> list[str]:
@@ -105,6 +100,6 @@ def _kept(lines: Iterable[str], overrides: Overrides) -> Iterator[str]:
 
 
 def _replace(path: Path, text: str) -> None:
-    # What lies there is a link to the model's own file.
+    # What lies there may be a link to the model's own file.
     path.unlink(missing_ok=True)
     path.write_text(text, encoding="utf-8")

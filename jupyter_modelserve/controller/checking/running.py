@@ -18,6 +18,7 @@ import httpx
 from jupyter_modelserve.controller import digests
 from jupyter_modelserve.controller.checking import answers, overriding
 from jupyter_modelserve.controller.checking.trial import LINES, Trial
+from jupyter_modelserve.controller.engines import pushing
 from jupyter_modelserve.controller.engines.base import (
     Engine,
     EngineError,
@@ -89,6 +90,14 @@ class Runner:
 
     async def run(self, trial: Trial, files: Callable[[], Any]) -> None:
         """Check the model whose directory ``await files()`` gives; the outcome is in *trial*. Never raises for it."""
+        try:
+            await self._try(trial, files)
+            await self._compare(trial)
+        finally:
+            # A task of its own: whoever cancels the check must not leave a process behind.
+            await asyncio.shield(asyncio.create_task(self._clear(trial)))
+
+    async def _try(self, trial: Trial, files: Callable[[], Any]) -> None:
         limit = asyncio.timeout(self._settings.check_timeout)
         try:
             async with limit:
@@ -103,24 +112,28 @@ class Runner:
             trial.failed(_unavailable(str(error)))
         except (ModelServeError, OSError, ValueError) as error:
             trial.failed(Failure(Cause.ARTIFACTS_MISSING, f"the model's files cannot be read: {error}"))
-        finally:
-            # A task of its own: whoever cancels the check must not leave a process behind.
-            await asyncio.shield(asyncio.create_task(self._clear(trial)))
+
+    async def _compare(self, trial: Trial) -> None:
+        """Whatever came out is about the files that were tried: it is no verdict when these changed meanwhile."""
+        if trial.pushed is not None:
+            directory, digest = trial.pushed
+            try:
+                same = await asyncio.to_thread(digests.digest, directory) == digest
+            except (ModelServeError, OSError):
+                same = False
+            if not same:
+                trial.failed(_changed(trial))
 
     async def _run(self, trial: Trial, files: Callable[[], Any]) -> None:
         trial.enter("resolve")
-        directory = await files()
-        if trial.overrides:
-            place = self._root / trial.id
-            copying = asyncio.to_thread(overriding.apply, directory, trial.digest, place, trial.overrides)
-            directory = await _whole(copying)
+        trial.pushed = await self._taken(trial, await files())
+        directory, digest = trial.pushed
         trial.enter("environment")
         trial.environment = await self._environments.resolve(directory, progress=trial.tell)
         trial.warnings += trial.environment.warnings
         trial.enter("start")
         await _whole(self._engine.ensure(self._replica(trial, trial.environment)))
         seen = await self._started(trial)
-        digest = await asyncio.to_thread(digests.digest, directory) if trial.overrides else trial.digest
         async with ReplicaClient(seen.control, seen.key) as client:
             pushed = await _whole(self._engine.push(seen.id, _WORKER, directory, digest))
             await client.put_worker(_WORKER, self._worker(trial, pushed))
@@ -132,6 +145,30 @@ class Runner:
             finally:
                 trial.write(await client.log(_WORKER, LINES // 2))
         trial.passed(worker.verdict)
+
+    async def _taken(self, trial: Trial, source: Path) -> tuple[Path, str]:
+        """A directory of the check's own with the files that ``trial.digest`` names, and the digest of what is in it.
+
+        A logged model's files are copied, because its maker may write to them at any time; those of a registered
+        version never change and are linked.
+        """
+        place = self._root / trial.id
+        link = bool(trial.version)
+        try:
+            await asyncio.to_thread(place.mkdir, 0o700, True)
+            taking = asyncio.to_thread(pushing.push, place, "model", source, trial.digest, link=link)
+            directory = await _whole(taking)
+        except (EngineRejected, FileNotFoundError) as error:
+            # The digest was taken of these files a moment ago, by the same rules.
+            raise CheckFailed(_changed(trial)) from error
+        except OSError as error:
+            raise CheckFailed(_unavailable(f"the model's files cannot be copied: {error.strerror}")) from error
+        if await asyncio.to_thread(digests.digest, directory) != trial.digest:
+            raise CheckFailed(_changed(trial))
+        if not trial.overrides:
+            return directory, trial.digest
+        await _whole(asyncio.to_thread(overriding.apply, directory, trial.overrides))
+        return directory, await asyncio.to_thread(digests.digest, directory)
 
     def _replica(self, trial: Trial, environment: Environment) -> ReplicaSpec:
         return ReplicaSpec(
@@ -229,6 +266,12 @@ async def _whole(work: Coroutine[Any, Any, T]) -> T:
     except asyncio.CancelledError:
         await asyncio.gather(task, return_exceptions=True)
         raise
+
+
+def _changed(trial: Trial) -> Failure:
+    what = f"{trial.model} version {trial.version}" if trial.version else trial.source
+    message = f"the files of {what} changed while they were checked, so there is no verdict"
+    return Failure(Cause.FILES_CHANGED, message, "check again when nothing writes to them, the model itself included")
 
 
 def _unavailable(message: str) -> Failure:

@@ -1,10 +1,14 @@
-"""Checks of the instance: a few at a time, known by their id for a while, verdicts kept with the model's files."""
+"""Checks of the instance: a few at a time, known by their id for a while, verdicts kept with the model's files.
+
+One of each principal runs at a time, so that nobody can keep all others waiting.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import secrets
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
@@ -24,6 +28,11 @@ from jupyter_modelserve.types import Cause, Failure, ModelVersion
 
 AT_ONCE: Final = 2
 WAITING: Final = 20
+OWN_AT_ONCE: Final = 1
+OWN_WAITING: Final = 4
+"""Of one principal; ``AT_ONCE`` and ``WAITING`` are of all together."""
+_UNSURE: Final = frozenset({Cause.ENGINE_UNAVAILABLE, Cause.FILES_CHANGED})
+"""Causes that say nothing about the files that the digest names."""
 KEPT: Final = 100
 log = logging.getLogger(__name__)
 
@@ -38,6 +47,7 @@ class Checks:
         self._trials: dict[str, Trial] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._turn = asyncio.Semaphore(AT_ONCE)
+        self._own: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(OWN_AT_ONCE))
 
     async def sweep(self) -> None:
         """Remove what a killed controller left; in the background, for an engine may be away."""
@@ -57,7 +67,8 @@ class Checks:
         """Check a registered version; the same check that runs already is returned.
 
         Raises:
-            InvalidParameter: overrides that cannot be tried. TooManyRequests: too many wait already.
+            InvalidParameter: overrides that cannot be tried.
+            TooManyRequests: too many wait already, of this principal or of all.
         """
         trial = Trial(_new(), version.model, version.version, version.source, overriding.checked(overrides), owner)
         return self._start(trial, lambda: self._registered(trial, version))
@@ -76,6 +87,13 @@ class Checks:
         for each in running:
             if _same(each, trial):
                 return each.show()
+        own = sum(each.owner == trial.owner for each in running)
+        if own >= OWN_AT_ONCE + OWN_WAITING:
+            raise TooManyRequests(
+                f"{own} checks of {trial.owner} run or wait already, which is the most for one principal; "
+                "try again when one has ended",
+                retry_after_s=30,
+            )
         if len(running) >= AT_ONCE + WAITING:
             raise TooManyRequests("too many checks wait already; try again when some have ended", retry_after_s=30)
         for old in [each for each in self._trials.values() if each.ended.is_set()][:-KEPT]:
@@ -88,10 +106,12 @@ class Checks:
 
     async def _run(self, trial: Trial, find: Callable[[], Awaitable[Path]]) -> None:
         trial.enter("resolve")
-        if self._turn.locked():
+        own = self._own[trial.owner]
+        if own.locked() or self._turn.locked():
             trial.tell("waiting for other checks to end")
         try:
-            async with self._turn:
+            # One's own turn comes first: who waits for it takes no place of the others.
+            async with own, self._turn:
                 await self._runner.run(trial, find)
             trial.settle()
             await self._keep(trial)
@@ -104,8 +124,8 @@ class Checks:
             trial.ended.set()
 
     async def _keep(self, trial: Trial) -> None:
-        """Only what says something about the model is kept."""
-        known = trial.failure is None or trial.failure.cause is not Cause.ENGINE_UNAVAILABLE
+        """Only what says something about these very files is kept."""
+        known = trial.failure is None or trial.failure.cause not in _UNSURE
         if trial.digest and known:
             await self._database.run(store.save, trial.digest, bool(trial.overrides), trial.show())
 

@@ -7,6 +7,7 @@ import re
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from jupyter_modelserve.checked import Check, CheckState, Overrides
@@ -27,7 +28,10 @@ UNTRIED: Final = (
 
 @dataclass(slots=True)
 class Trial:
-    """A check under way or done. ``owner`` is the principal who asked for it."""
+    """A check under way or done. ``owner`` is the principal who asked for it.
+
+    ``digest`` is of the model's files, ``pushed`` where those lie that the replica gets, and their digest.
+    """
 
     id: str
     model: str
@@ -40,6 +44,7 @@ class Trial:
     failure: Failure | None = None
     environment: Environment | None = None
     digest: str = ""
+    pushed: tuple[Path, str] | None = None
     warnings: list[str] = field(default_factory=list)
     measured: tuple[Phase, ...] = ()
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=LINES))
@@ -77,7 +82,7 @@ class Trial:
 
     def failed(self, failure: Failure) -> None:
         """The model would not serve; the one named cause."""
-        self.failure = failure
+        self.failure, self.verdict = failure, None
         self.write("\n".join(failure.log_tail))
         self._outcome = CheckState.FAILED
 

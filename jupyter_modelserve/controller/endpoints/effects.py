@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from jupyter_modelserve.controller.endpoints.observation import Observer, Sight
+from jupyter_modelserve.controller.endpoints.preparation import check_again
 from jupyter_modelserve.controller.endpoints.view import Key, Prepared, place
 from jupyter_modelserve.controller.engines.base import Engine, ReplicaSpec
 from jupyter_modelserve.controller.store.secrets import Secret
@@ -15,18 +17,27 @@ from jupyter_modelserve.settings import Settings
 from jupyter_modelserve.types import Cause, EndpointSpec, Failure
 
 STOP_GRACE = 10.0
+CHECKED = 60.0
+"""Seconds for which a check of a model's files counts: a first load comes right after one, a wake does not."""
 
 
 class Effects:
     """Carries out the planner's actions on one engine.
 
-    Every method raises EngineUnavailable, EngineRejected or EngineConflict; the reconciler deals with the three.
+    Every method raises EngineUnavailable, EngineRejected or EngineConflict, :meth:`load` PreparationFailed as well; the
+    reconciler deals with them.
     """
 
     def __init__(self, engine: Engine, settings: Settings) -> None:
         self._engine = engine
         self._settings = settings
         self._leaving: set[tuple[str, str]] = set()
+        self._longest = settings.request_timeout
+        self._checked: dict[str, float] = {}
+
+    def allow(self, spec: EndpointSpec) -> None:
+        """Take note of how long a request may take; what began when it might take longer is waited for, too."""
+        self._longest = max(self._longest, self._timeout(spec))
 
     async def ensure(self, endpoint: str, prepared: Prepared, replica: str) -> None:
         """Have a replica for an environment running."""
@@ -61,6 +72,7 @@ class Effects:
     ) -> None:
         """Push the model's files and have the version loaded. This is the one place that secrets go to."""
         client = observer.client(replica)
+        await self._check(key, prepared)
         directory = await self._engine.push(replica, prepared.worker, Path(prepared.directory), prepared.digest)
         worker_spec = self._worker_spec(key, directory, spec)
         if secrets:
@@ -80,7 +92,7 @@ class Effects:
     async def unload(self, observer: Observer, worker: str, replica: str) -> None:
         """Drain a worker and end it. Its files stay until it is gone (:meth:`sweep`)."""
         self._leaving.add((replica, worker))
-        await observer.client(replica).delete_worker(worker, self._settings.request_timeout)
+        await observer.client(replica).delete_worker(worker, self._longest)
 
     async def sweep(self, sight: Sight) -> None:
         """Remove the files of workers that have gone."""
@@ -93,6 +105,19 @@ class Effects:
         """End a replica that holds nothing any more."""
         await self._engine.stop(replica, STOP_GRACE)
 
+    async def _check(self, key: Key, prepared: Prepared) -> None:
+        # What goes into a container is checked while it is sent.
+        now = time.monotonic()
+        last = max(prepared.checked, self._checked.get(prepared.worker, prepared.checked))
+        if prepared.environment.image or now - last < CHECKED:
+            return
+        await check_again(key, prepared)
+        self._checked = {worker: at for worker, at in self._checked.items() if now - at < CHECKED}
+        self._checked[prepared.worker] = now
+
+    def _timeout(self, spec: EndpointSpec) -> float:
+        return spec.request_timeout or self._settings.request_timeout
+
     def _worker_spec(self, key: Key, directory: str, spec: EndpointSpec) -> dict[str, Any]:
         settings = self._settings
         return {
@@ -100,7 +125,7 @@ class Effects:
             "version": key[1],
             "directory": directory,
             "unknown_columns": str(spec.unknown_columns or settings.unknown_columns),
-            "timeout": spec.request_timeout or settings.request_timeout,
+            "timeout": self._timeout(spec),
             "kill_grace": settings.kill_grace,
             "startup_budget": settings.startup_budget,
             "body_limit": settings.body_limit,

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Final
 
@@ -21,6 +22,9 @@ from jupyter_modelserve.errors import InvalidParameter, NotFound, Unavailable
 from jupyter_modelserve.types import LogLine
 
 _STAMP: Final = len("2026-11-21T15:20:46.123456Z")
+_FORM: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z( |$)")
+_AHEAD: Final = timedelta(minutes=5)
+"""How far the clock of a replica's machine may be ahead of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +101,25 @@ async def _ask(observer: Observer, worker: Worker, tail: int) -> str | EngineUna
 
 
 def _stamped(text: str) -> Iterable[tuple[str, str]]:
-    """Lines with their times. One without (of a parent that is older than this) has the time of the one before."""
-    last = ""
-    for line in text.splitlines():
-        if len(line) >= _STAMP and line[_STAMP - 1] == "Z" and line[:4].isdigit() and line[10] == "T":
+    """Lines with their times. One without (of a parent that is older than this) has the time of the one before.
+
+    Only a line feed ends a line, as for the parent: whatever else may (a model prints what its callers send) has no
+    time in front of what follows.
+    """
+    last, latest = "", datetime.now(UTC) + _AHEAD
+    lines = text.split("\n")
+    for line in lines if lines[-1] else lines[:-1]:
+        if _is_time(line, latest):
             last, line = line[:_STAMP], line[_STAMP + 1 :]
         yield last, line
+
+
+def _is_time(line: str, latest: datetime) -> bool:
+    """Whether *line* begins with a time that a parent can have noted: one to come would blind who follows."""
+    try:
+        return _FORM.match(line) is not None and datetime.fromisoformat(line[:_STAMP]) <= latest
+    except ValueError:
+        return False
 
 
 def _line(stamp: str, worker: Worker, text: str) -> LogLine:

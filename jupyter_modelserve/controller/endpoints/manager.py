@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection
 
@@ -35,7 +35,23 @@ from jupyter_modelserve.types import Endpoint, EndpointSpec, EndpointStatus, Sel
 
 RECOVERY_BUDGET = 15.0
 """Seconds after which routes are published even if an endpoint could not contribute yet."""
+Judge = Callable[[Connection, EndpointSpec | None], None]
+"""Raises when what is stored (``None``: nothing) may not be changed. It runs in the transaction that writes."""
+Edit = Callable[[EndpointSpec | None], EndpointSpec]
+"""From what is stored to what is wanted."""
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is asked of an endpoint, and by whom. ``values``: of secrets."""
+
+    name: str
+    edit: Edit
+    principal: str
+    actor: Actor | None = None
+    values: Mapping[str, str] = field(default_factory=dict, repr=False)
+    judge: Judge | None = None
 
 
 class Endpoints:
@@ -114,10 +130,14 @@ class Endpoints:
         principal: str,
         actor: Actor | None = None,
         secret_values: Mapping[str, str] | None = None,
+        *,
+        judge: Judge | None = None,
+        keep_secrets: bool = False,
     ) -> Endpoint:
         """Create or change an endpoint; asking again after a failure is another attempt.
 
-        *secret_values* are new values of secrets; the others that *spec* names keep theirs (REQ-140).
+        *secret_values* are new values of secrets; the others that *spec* names keep theirs (REQ-140), and with
+        *keep_secrets* also those that it does not name.
 
         Raises:
             InvalidParameter: a field of *spec* is not usable.
@@ -126,13 +146,30 @@ class Endpoints:
             Conflict: the endpoint is being stopped.
         """
         values = dict(secret_values or {})
-        spec = complete(replace(spec, secrets=(*spec.secrets, *values)))
-        before = self._reconcilers.get(spec.name)
-        serving = before is not None and any(each.serving for each in before.status.versions)
-        await reader.when_ready(lambda: self._database.run(_check_exists, spec, serving), self._settings.hold)
-        retry = before is not None and before.status.update is UpdateState.UPDATE_FAILED
-        stored = await self._database.run(_put, spec, principal, retry, actor, values)
-        reconciler = self._take_up(spec.name)
+        # What is wrong in itself is said without a look at the database.
+        complete(replace(spec, secrets=(*spec.secrets, *values)))
+
+        def edit(before: EndpointSpec | None) -> EndpointSpec:
+            kept = before.secrets if keep_secrets and before is not None else ()
+            return replace(spec, secrets=(*spec.secrets, *kept))
+
+        return await self.change(Change(spec.name, edit, principal, actor, values, judge))
+
+    async def change(self, asked: Change) -> Endpoint:
+        """Change an endpoint as it is at the moment of writing, so that nothing that others changed is lost.
+
+        Raises:
+            What the change's judge and edit raise, and as :meth:`put`.
+        """
+
+        async def write() -> StoredEndpoint:
+            known = self._reconcilers.get(asked.name)
+            serving = known is not None and any(each.serving for each in known.status.versions)
+            retry = known is not None and known.status.update is UpdateState.UPDATE_FAILED
+            return await self._database.run(_change, asked, serving, retry)
+
+        stored = await reader.when_ready(write, self._settings.hold)
+        reconciler = self._take_up(asked.name)
         if reconciler.status.observed_generation != stored.generation:
             reconciler.wake()
         return self._show(stored)
@@ -149,9 +186,11 @@ class Endpoints:
         """Of every endpoint that is stored, those that are being deleted included."""
         return frozenset(each.spec.name for each in await self._database.run(store.listing))
 
-    async def delete(self, name: str, principal: str, actor: Actor | None = None) -> Endpoint:
-        """End an endpoint: its routes first, then its replicas. Raises NotFound."""
-        stored = await self._database.run(_delete, name, principal, actor)
+    async def delete(
+        self, name: str, principal: str, actor: Actor | None = None, *, judge: Judge | None = None
+    ) -> Endpoint:
+        """End an endpoint: its routes first, then its replicas. Raises NotFound, and what *judge* raises."""
+        stored = await self._database.run(_delete, name, principal, actor, judge)
         self._take_up(name).wake()
         return self._show(stored)
 
@@ -250,6 +289,23 @@ def _read_desired(connection: Connection, name: str) -> tuple[Desired | None, di
             return Desired(stored.spec, stored.generation, stored.deleting, models, hidden), renamed
 
 
+def _change(connection: Connection, asked: Change, serving: bool, retry: bool) -> StoredEndpoint:
+    """Read, judge, edit and store in one transaction: all writers of endpoints share the one database thread."""
+    _follow(connection)
+    before = next((each.spec for each in store.listing(connection) if each.spec.name == asked.name), None)
+    if asked.judge is not None:
+        asked.judge(connection, before)
+    wanted = asked.edit(before)
+    spec = complete(replace(wanted, secrets=(*wanted.secrets, *asked.values)))
+    _check_exists(connection, spec, serving)
+    return _put(connection, spec, asked.principal, retry, asked.actor, asked.values)
+
+
+def _follow(connection: Connection) -> None:
+    while renames.follow(connection) is not None:
+        continue
+
+
 def _put(
     connection: Connection,
     spec: EndpointSpec,
@@ -259,8 +315,7 @@ def _put(
     values: Mapping[str, str] | None = None,
 ) -> StoredEndpoint:
     """Store *spec*; what was renamed before concerns what is stored already, not what is asked for now."""
-    while renames.follow(connection) is not None:
-        continue
+    _follow(connection)
     before = next((each.generation for each in store.listing(connection) if each.spec.name == spec.name), 0)
     touched = _put_secrets(connection, spec, values or {}, actor or Actor(principal))
     stored = store.put(connection, spec, principal, retry, actor, touched=touched)
@@ -284,8 +339,12 @@ def _put_secrets(connection: Connection, spec: EndpointSpec, values: Mapping[str
     return secrets.put(connection, spec.name, values, spec.secrets, actor)
 
 
-def _delete(connection: Connection, name: str, principal: str, actor: Actor | None = None) -> StoredEndpoint:
+def _delete(
+    connection: Connection, name: str, principal: str, actor: Actor | None = None, judge: Judge | None = None
+) -> StoredEndpoint:
     before = store.get(connection, name)
+    if judge is not None:
+        judge(connection, before.spec)
     stored = store.mark_deleting(connection, name, actor or Actor(principal))
     if not before.deleting:
         data = {"by": principal, "generation": stored.generation}

@@ -23,6 +23,7 @@ from jupyter_modelserve.controller.endpoints.view import (
     Observed,
     Prepared,
     Routed,
+    loading,
     name_of,
     place,
 )
@@ -275,7 +276,9 @@ def _start(selection: Selection, observed: Observed, now: float) -> list[Action]
             if state is None or state in GONE:
                 if now >= observed.not_before.get(replica, 0.0):
                     actions.setdefault(replica, EnsureReplica(prepared, replica))
-            elif state is ReplicaState.READY and worker not in observed.workers:
+            elif state is not ReplicaState.READY or worker in observed.workers:
+                continue
+            elif now >= observed.not_before.get(loading(worker), 0.0):
                 actions[worker] = LoadVersion(key, prepared, replica)
     return list(actions.values())
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from jupyter_modelserve.controller import digests
-from jupyter_modelserve.controller.endpoints.view import Prepared
+from jupyter_modelserve.controller.endpoints.view import Key, Prepared
 from jupyter_modelserve.controller.engines.base import Compute, replica_id
 from jupyter_modelserve.controller.environments import EnvironmentFailed
 from jupyter_modelserve.controller.registry import files
@@ -99,6 +100,7 @@ class Preparer:
         progress("resolve", "finding the model's files")
         try:
             directory = await self._files(version)
+            checked = time.monotonic()
             digest = await self._checked_digest(version, directory)
             progress("environment", "looking for an environment")
             environment = await self._environments.resolve(
@@ -111,8 +113,7 @@ class Preparer:
         except (EnvironmentFailed, files.FilesMissing) as error:
             raise PreparationFailed(error.failure) from error
         except (ModelServeError, OSError, ValueError) as error:
-            failure = Failure(Cause.ARTIFACTS_MISSING, f"the model's files cannot be read: {error}")
-            raise PreparationFailed(failure) from error
+            raise PreparationFailed(_unreadable(error)) from error
         text = f"{version.model}\0{version.version}\0{digest}\0{settings_key}\0{environment.key}"
         compute, tags = (wish.compute, wish.tags) if environment.image else (Compute(), ())
         group = f"{environment.key} {environment.image} {compute}" if environment.image else environment.key
@@ -126,6 +127,7 @@ class Preparer:
             digest=digest,
             compute=compute,
             tags=tags,
+            checked=checked,
         )
 
     async def _files(self, version: ModelVersion) -> Path:
@@ -135,11 +137,30 @@ class Preparer:
     async def _checked_digest(self, version: ModelVersion, directory: Path) -> str:
         digest = await asyncio.to_thread(digests.digest, directory)
         if await self._database.run(knowledge.record_digest, version, digest) != digest:
-            raise PreparationFailed(
-                Failure(
-                    Cause.FILES_CHANGED,
-                    f"the files of {version.model} version {version.version} are not those that were registered",
-                    "a registered version never changes: register the new files as a new version",
-                )
-            )
+            raise PreparationFailed(_changed((version.model, version.version)))
         return digest
+
+
+async def check_again(key: Key, prepared: Prepared) -> None:
+    """Before files travel once more, long after they were checked: they must still be what was prepared.
+
+    Raises:
+        PreparationFailed: they are not, or cannot be read.
+    """
+    try:
+        digest = await asyncio.to_thread(digests.digest, Path(prepared.directory))
+    except (ModelServeError, OSError) as error:
+        raise PreparationFailed(_unreadable(error)) from error
+    if digest != prepared.digest:
+        raise PreparationFailed(_changed(key))
+
+
+def _changed(key: Key) -> Failure:
+    message = f"the files of {key[0]} version {key[1]} are not those that were registered"
+    return Failure(
+        Cause.FILES_CHANGED, message, "a registered version never changes: register the new files as a new version"
+    )
+
+
+def _unreadable(error: Exception) -> Failure:
+    return Failure(Cause.ARTIFACTS_MISSING, f"the model's files cannot be read: {error}")

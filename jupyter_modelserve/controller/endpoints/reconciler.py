@@ -23,7 +23,6 @@ from jupyter_modelserve.controller.endpoints.preparation import PreparationFaile
 from jupyter_modelserve.controller.endpoints.publication import Publication
 from jupyter_modelserve.controller.endpoints.routes import contribute
 from jupyter_modelserve.controller.endpoints.scales import Load, Scales
-from jupyter_modelserve.controller.endpoints.scaling import bounds
 from jupyter_modelserve.controller.endpoints.selection import Selection, explain_nothing, select
 from jupyter_modelserve.controller.endpoints.status import derive, version_state
 from jupyter_modelserve.controller.endpoints.timeline import Timeline
@@ -35,7 +34,9 @@ from jupyter_modelserve.controller.endpoints.view import (
     Prepared,
     Routed,
     Worker,
+    loading,
     name_of,
+    place,
 )
 from jupyter_modelserve.controller.engines.base import Compute, EngineConflict, EngineRejected, EngineUnavailable
 from jupyter_modelserve.controller.registry.reader import RegistryNotReady
@@ -49,7 +50,6 @@ from jupyter_modelserve.types import (
     UpdateState,
     VersionState,
     WorkloadSize,
-    to_json,
 )
 
 RESYNC = 10.0
@@ -163,6 +163,7 @@ class EndpointReconciler:
             self.gone = True
             return 0.0
         self.models = frozenset(each.model for each in desired.spec.entities)
+        self._effects.allow(desired.spec)
         sight = await self._observer.look()
         await self._guarded(self._effects.sweep(sight))
         await self._renew(desired, sight)
@@ -189,10 +190,7 @@ class EndpointReconciler:
         """As many replicas as the load asks for (REQ-132); fewer only while no change is under way."""
         selection = planner.effective(select(desired), self._observed(sight))
         routed = self._parts.publication.routed(self.name)
-        # What is at zero may still answer for a name that means another version by now.
-        resting = {key for key, group in routed.workers.items() if not group and key in selection.known}
-        keys = {*selection.keys, *resting}
-        self._scales.track({key: bounds(desired.spec, selection.entities, key) for key in keys}, routed)
+        self._scales.follow(desired.spec, selection, routed)
         observed = self._observed(sight)
         self._scales.settle(observed)
         for each in self._scales.decide(observed, steady=self.status.update is not UpdateState.IN_PROGRESS):
@@ -272,10 +270,12 @@ class EndpointReconciler:
                 if await self._still_valid(prepared):
                     await self._ensure(prepared, replica, sight)
             case planner.LoadVersion(key, prepared, replica):
-                if not await self._still_valid(prepared):
+                failed = isinstance(self._preparations.get(key), Failure)
+                if failed or not await self._still_valid(prepared):
                     return
                 work = self._effects.load(self._observer, key, prepared, replica, desired.spec, desired.secrets)
-                await self._guarded(work, prepared)
+                if failure := await self._guarded(work):
+                    await self._not_loaded(action, failure, sight)
             case planner.Publish(routed):
                 await self._publish(desired, sight, await self._with_last_lines(routed, sight))
             case planner.UnloadVersion(worker, replica):
@@ -306,7 +306,8 @@ class EndpointReconciler:
             return
         delay = self._backoff.failed(replica, time.monotonic())
         log.info("endpoint %s: starting replica %s (again in %.0f s)", self.name, replica, delay)
-        await self._guarded(self._effects.ensure(self.name, prepared, replica), prepared)
+        if failure := await self._guarded(self._effects.ensure(self.name, prepared, replica)):
+            self._give_up(prepared, failure)
 
     def _give_up(self, prepared: Prepared, failure: Failure) -> None:
         """Say that the versions of a replica cannot run; transient causes are tried again when due."""
@@ -317,15 +318,33 @@ class EndpointReconciler:
                 self._preparations[key] = failure
                 self._backoff.failed(name_of(key), time.monotonic())
 
-    async def _guarded(self, work: Awaitable[None], prepared: Prepared | None = None) -> None:
+    async def _not_loaded(self, action: planner.LoadVersion, failure: Failure, sight: Sight) -> None:
+        """What is wrong with the files of one version says nothing of those beside it in the replica. Where it answers
+        already it goes on, and the further replica is tried again when due.
+        """
+        now, prepared = time.monotonic(), action.prepared
+        if not any(each.ready and each.name == prepared.worker for each in sight.workers.values()):
+            self._preparations[action.key] = failure
+            self._backoff.failed(name_of(action.key), now)
+            return
+        attempt = loading(place(action.replica, prepared.worker))
+        if not self._backoff.count(attempt):
+            told = happenings.not_loaded(action.key, action.replica, failure)
+            await self._parts.emit(told.kind, told.message, told.key, told.data)
+        self._backoff.failed(attempt, now)
+
+    async def _guarded(self, work: Awaitable[None]) -> Failure | None:
+        """Do *work*; returns why it will never be done, if so."""
         try:
             await work
+        except PreparationFailed as error:
+            return error.failure
         except EngineRejected as error:
             log.warning("endpoint %s: %s", self.name, error)
-            if prepared is not None:
-                self._give_up(prepared, Failure(Cause.ENGINE_REJECTED, str(error)))
+            return Failure(Cause.ENGINE_REJECTED, str(error))
         except (EngineUnavailable, EngineConflict) as error:
             log.info("endpoint %s: %s; looking again", self.name, error)
+        return None
 
     def _start_preparing(self, key: Key, desired: Desired, observed: Observed) -> None:
         answers = any(each.ready for each in observed.workers_of(key))
@@ -418,32 +437,12 @@ class EndpointReconciler:
                 if worker.ready:
                     self._backoff.reset(worker.replica)
                     self._backoff.reset(worker.id)
+                    self._backoff.reset(loading(worker.id))
         before, self.status = self.status, derive(desired, observed, phases, self._parts.url)
-        await self._emit_changes(before, self.status)
-        if _without_times(before) != _without_times(self.status):
+        for each in happenings.changes(before, self.status):
+            await self._parts.emit(each.kind, each.message, each.key, each.data)
+        if happenings.differ(before, self.status):
             self.changed.notify()
-
-    async def _emit_changes(self, before: EndpointStatus, after: EndpointStatus) -> None:
-        emit = self._parts.emit
-        old = {(each.model, each.version): each for each in before.versions}
-        for each in after.versions:
-            key = (each.model, each.version)
-            was = old.pop(key, None)
-            if was is None or was.state is not each.state:
-                failure = each.failure.message if each.failure else ""
-                data: dict[str, object] = {"state": each.state.value, "verdict": each.verdict}
-                if each.failure:
-                    data["failure"] = to_json(each.failure)
-                text = f"{each.model} version {each.version} is {each.state.value}"
-                await emit("version", f"{text}: {failure}" if failure else text, key, data)
-            if was is not None and was.labels != each.labels:
-                await emit("names", f"{each.model} version {each.version} answers as {_names(each.labels)}", key, {})
-        for model, version in old:
-            await emit("version", f"{model} version {version} was unloaded", (model, version), {"state": "GONE"})
-        if (before.service, before.update) != (after.service, after.update):
-            data = {"service": after.service.value, "update": after.update.value}
-            message = after.update_message if after.update is UpdateState.UPDATE_FAILED else after.service_message
-            await emit("endpoint", f"{after.service.value}, {after.update.value}: {message}".rstrip(": "), None, data)
 
 
 def _replicas(desired: Desired, selection: Selection, key: Key) -> int:
@@ -456,23 +455,3 @@ def _wish(desired: Desired, selection: Selection, key: Key, sizes: dict[Workload
     """Engine and compute of a version: what the largest of the entities that select it asks for."""
     entities = [each for each in desired.spec.entities if key in selection.entities.get(each.name, ())]
     return Wish(desired.spec.engine, compute_for(entities, sizes), labels_of(desired.spec))
-
-
-def _names(labels: tuple[str, ...]) -> str:
-    return ", ".join(labels) or "its number only"
-
-
-def _without_times(status: EndpointStatus) -> Mapping[str, object]:
-    """What must differ for the status to count as changed: everything but seconds that only pass."""
-    return {
-        "tracks": (status.service, status.update, status.service_message, status.update_message),
-        "generation": status.observed_generation,
-        "versions": tuple(
-            (
-                each.model, each.version, each.state, each.labels, each.serving, each.verdict, each.failure,
-                each.restarts, each.ready_replicas,
-                tuple((phase.name, phase.done, phase.detail) for phase in each.phases),
-            )
-            for each in status.versions
-        ),
-    }  # fmt: skip

@@ -10,11 +10,15 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Final
 
-from jupyter_modelserve.controller.endpoints.scaling import Bounds, Delays, Demand, due, wanted
+from jupyter_modelserve.controller.endpoints.scaling import Bounds, Delays, Demand, bounds, due, wanted
+from jupyter_modelserve.controller.endpoints.selection import Selection
 from jupyter_modelserve.controller.endpoints.view import GONE, Key, Observed, Prepared, Routed
 from jupyter_modelserve.settings import Settings
-from jupyter_modelserve.types import Failure, ReplicaState
+from jupyter_modelserve.types import EndpointSpec, Failure, ReplicaState
+
+_NOBODY: Final[Mapping[Key, set[Key]]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,7 @@ class _Track:
     demand: Demand
     count: int
     waking: bool = False
+    heir: bool = False
     used: bool = False
     zero_since: float = -math.inf
 
@@ -74,21 +79,39 @@ class Scales:
         return cls(Delays(settings.scale_down, settings.scale_to_zero), settings.zero_keep)
 
     # ------------------------------------------------------------------------------------------------ what is asked
-    def track(self, bounds: Mapping[Key, Bounds], routed: Routed) -> None:
-        """These are the versions to run. One that the last table names without a worker is at zero."""
-        now = self.clock()
+    def follow(self, spec: EndpointSpec, selection: Selection, routed: Routed) -> None:
+        """The versions of *selection*, and what is at zero: that may still answer for a name that means another one."""
+        resting = {key for key, group in routed.workers.items() if not group and key in selection.known}
+        keys = {*selection.keys, *resting}
+        before = _before(selection, routed)
+        self.track({key: bounds(spec, selection.entities, key) for key in keys}, routed, before)
+        for key, found in before.items():
+            gone = any(each not in selection.known and not routed.workers[each] for each in found)
+            if gone and key not in routed.workers and self._tracks[key].count:
+                # Nobody can be woken for the name: requests are held for the new one from its first start on.
+                self._tracks[key].waking = self._tracks[key].heir = True
+
+    def track(self, bounds: Mapping[Key, Bounds], routed: Routed, before: Mapping[Key, set[Key]] = _NOBODY) -> None:
+        """These are the versions to run. One that the last table names without a worker is at zero.
+
+        *before*: whom each succeeds. A new one has as many replicas as they have, because it gets their load at once.
+        """
         for key in [key for key in self._tracks if key not in bounds]:
             del self._tracks[key]
         for key, each in bounds.items():
             if key in self._tracks:
                 self._tracks[key].bounds = each
-                continue
-            group = routed.workers.get(key)
-            running = max(each.least, min(each.most, len(group or ())))
-            count = 0 if group == () else running
-            # What ran before a restart was needed, until there is word of less for long enough.
-            demand = Demand(now, now, ((now, float(running * each.capacity)),) if running > each.least else ())
-            self._tracks[key] = _Track(each, demand, count, zero_since=now if group == () else -math.inf)
+            else:
+                own = {key} if key in routed.workers else before.get(key, set())
+                running = max((len(routed.workers[other]) for other in own), default=0)
+                self._tracks[key] = self._begin(each, running, at_zero=routed.workers.get(key) == ())
+
+    def _begin(self, bound: Bounds, running: int, *, at_zero: bool) -> _Track:
+        now = self.clock()
+        running = max(bound.least, min(bound.most, running))
+        # What ran before was needed, until there is word of less for long enough.
+        demand = Demand(now, now, ((now, float(running * bound.capacity)),) if running > bound.least else ())
+        return _Track(bound, demand, 0, zero_since=now) if at_zero else _Track(bound, demand, running)
 
     def hear(self, routed: Routed, targets: Mapping[str, Load], held: Mapping[Key, int]) -> bool:
         """The gateway's report; whether another number of replicas is needed now."""
@@ -121,7 +144,7 @@ class Scales:
         for key, track in self._tracks.items():
             count = self._wanted(track, now, steady=steady)
             answers = observed.complete(key) and bool(observed.routed.workers.get(key))
-            if count == track.count or (count == 0 and not answers):
+            if count == track.count or (count == 0 and not answers) or (count and _loses(key, count, observed)):
                 continue
             changes.append(Change(key, track.count, count, track.demand))
             track.waking = count > 0 and (track.waking or track.count == 0)
@@ -136,7 +159,7 @@ class Scales:
             there = any(each.ready for each in workers)
             failed = bool(workers) and all(each.failing for each in workers)
             if track.waking and (there or failed or isinstance(observed.preparations.get(key), Failure)):
-                track.waking = False
+                track.waking = track.heir = False
 
     def _wanted(self, track: _Track, now: float, *, steady: bool) -> int:
         return wanted(track.bounds, track.demand, track.count, now, self.delays, steady=steady)
@@ -150,6 +173,7 @@ class Scales:
             preparations=found,
             asleep=frozenset(key for key, track in self._tracks.items() if track.count == 0),
             waking=frozenset(key for key, track in self._tracks.items() if track.waking),
+            heirs=frozenset(key for key, track in self._tracks.items() if track.heir),
             floors={key: track.bounds.least for key, track in self._tracks.items() if _scales(track.bounds)},
             kept=self._kept(observed),
         )
@@ -183,6 +207,26 @@ class Scales:
 
 def _scales(bounds: Bounds) -> bool:
     return bounds.to_zero or bounds.most > bounds.least
+
+
+def _before(selection: Selection, routed: Routed) -> dict[Key, set[Key]]:
+    """By version that should answer for a name: the routed ones that answer for it until now."""
+    names = [(routed.labels.get(label), found) for label, found in selection.labels.items()]
+    names += [(routed.entities.get(name), found) for name, found in selection.entities.items()]
+    before: dict[Key, set[Key]] = {}
+    for was, best in ((was, found[0]) for was, found in names if was is not None and found):
+        if was in routed.workers and best in selection.keys and was != best:
+            before.setdefault(best, set()).add(was)
+    return before
+
+
+def _loses(key: Key, count: int, observed: Observed) -> bool:
+    """Whether with only the first *count* replicas one would go that is ready while one would stay that is not."""
+    prepared = observed.preparations.get(key)
+    if not isinstance(prepared, Prepared):
+        return False
+    ready = {each.id for each in observed.workers_of(key) if each.ready}
+    return not ready.issuperset(prepared.placements[:count]) and not ready.isdisjoint(prepared.placements[count:])
 
 
 def _unsettled(key: Key, observed: Observed) -> bool:

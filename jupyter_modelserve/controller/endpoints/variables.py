@@ -1,6 +1,8 @@
 """What an endpoint's environment variables and secrets may be called and how long they may be (REQ-140). Pure.
 
-They are set by who manages an endpoint, who need not be who registered its model. So none may change which code runs.
+They are set by who manages an endpoint, who need not be who registered its model. So those are refused that are known
+to let the interpreter, the dynamic loader, a shell or a common library run other code. A list of names is never
+complete: a model's own libraries may know other ones.
 """
 
 from __future__ import annotations
@@ -18,7 +20,13 @@ LONGEST_NAME: Final = 128
 ROOM: Final = 32 * 1024
 """Bytes of all names and values as JSON: they go to the worker in one line, which a pipe must hold."""
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_RESERVED: Final = re.compile(r"(MODELSERVE_|LD_|DYLD_|PYTHON|GLIBC_).*|PATH|HOME|TMPDIR|GCONV_PATH|IFS|BASH_ENV|ENV")
+_BEGINNINGS: Final = ("MODELSERVE_", "LD_", "DYLD_", "PYTHON", "GLIBC_")
+_NAMES: Final = (
+    *("PATH", "HOME", "TMPDIR", "GCONV_PATH", "IFS", "BASH_ENV", "OMP_TOOL_LIBRARIES", "NODE_OPTIONS"),
+    *("OPENSSL_CONF", "OPENSSL_ENGINES", "OPENSSL_MODULES"),
+    *("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"),
+)
+_RESERVED: Final = re.compile("|".join([*(f"{each}.*" for each in _BEGINNINGS), *_NAMES]))
 
 
 def check(spec: EndpointSpec) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -40,7 +41,7 @@ class Prepared:
     """A version whose files are here and verified and whose environment is known.
 
     ``worker`` names it inside each of ``replicas``. It is derived from content and settings: when either changes, it
-    is another worker beside the old one.
+    is another worker beside the old one. ``checked``: when the files were those of ``digest`` (``time.monotonic``).
     """
 
     worker: str
@@ -50,6 +51,7 @@ class Prepared:
     digest: str
     compute: Compute = field(default_factory=Compute)
     tags: tuple[tuple[str, str], ...] = ()
+    checked: float = field(default=-math.inf, compare=False)
 
     @property
     def placements(self) -> tuple[str, ...]:
@@ -73,6 +75,11 @@ def name_of(key: Key) -> str:
 def place(replica: str, worker: str) -> str:
     """Id of a worker: the same version has the same name in every replica, so the replica is part of it."""
     return f"{replica}.{worker}"
+
+
+def loading(worker: str) -> str:
+    """How the attempt to load a worker is called in ``Observed.not_before``; its own id means its next start."""
+    return f"load {worker}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +142,9 @@ class Observed:
 
     ``on_trial``: names that answer with another version since a moment ago; what they answered before is kept loaded.
     ``preparations`` have as many replicas as the load asks for: none for those ``asleep`` (scaled to zero). ``waking``
-    are on their way back; for both the gateway holds requests. ``floors``: replicas that are enough where the number
-    follows the load. ``kept``: replicas that stay although nothing is loaded in them.
+    are on their way back; for both the gateway holds requests. ``heirs`` are those of ``waking`` that never ran: they
+    succeed a version at zero that is gone. ``floors``: replicas that are enough where the number follows the load.
+    ``kept``: replicas that stay although nothing is loaded in them.
     """
 
     known: bool = True
@@ -150,6 +158,7 @@ class Observed:
     not_before: Mapping[str, float] = field(default_factory=dict)
     asleep: frozenset[Key] = frozenset()
     waking: frozenset[Key] = frozenset()
+    heirs: frozenset[Key] = frozenset()
     floors: Mapping[Key, int] = field(default_factory=dict)
     kept: frozenset[str] = frozenset()
 
@@ -168,7 +177,7 @@ class Observed:
     def enough(self, key: Key) -> bool:
         """Whether more replicas come or go only because of the load."""
         if key not in self.floors or key in self.waking:
-            return key in self.waking
+            return key in self.waking and key not in self.heirs
         ready = {each.id for each in self.workers_of(key) if each.ready}
         return len(ready.intersection(self.routed.workers.get(key, ()))) >= self.floors[key]
 

@@ -30,8 +30,10 @@ def check_name(kind: str, name: str) -> str:
     return name
 
 
-def push(models: Path, worker: str, source: Path, digest: str) -> Path:
+def push(models: Path, worker: str, source: Path, digest: str, *, link: bool = True) -> Path:
     """Bring the files of *source* to ``<models>/<worker>``; nothing happens when *digest* lies there already.
+
+    Without *link* they are copies, which whoever writes to *source* does not reach.
 
     Blocking: call it in a thread.
 
@@ -47,7 +49,7 @@ def push(models: Path, worker: str, source: Path, digest: str) -> Path:
     fresh = models / f".{worker}.new"
     discard(models, worker)
     try:
-        _fill(fresh, source)
+        _fill(fresh, source, link)
         fresh.rename(target)
         mark.write_text(digest, encoding="utf-8")
     except InvalidParameter as error:
@@ -67,16 +69,22 @@ def discard(models: Path, worker: str) -> None:
         shutil.rmtree(models / name, ignore_errors=True)
 
 
-def _fill(target: Path, source: Path) -> None:
+def _fill(target: Path, source: Path, link: bool) -> None:
     target.mkdir(mode=0o700)
     for name, path in files(source):
         place = target / name
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            os.link(path, place, follow_symlinks=False)
-        except OSError:
-            # Another device, a file system without links, or a file of another user's: a copy is as good.
+        if not (link and _linked(path, place)):
             shutil.copyfile(path, place)
+
+
+def _linked(path: Path, place: Path) -> bool:
+    try:
+        os.link(path, place, follow_symlinks=False)
+    except OSError:
+        # Another device, a file system without links, or a file of another user's: a copy is as good.
+        return False
+    return True
 
 
 def _read(mark: Path) -> str:

@@ -40,6 +40,7 @@ class Operation(StrEnum):
     VERSION_CREATE = "version.create"
     VERSION_READ = "version.read"
     VERSION_CHECK = "version.check"
+    VERSION_TRY = "version.try"
     VERSION_UPDATE = "version.update"
     VERSION_DELETE = "version.delete"
     VERSION_TAG = "version.tag"
@@ -120,6 +121,13 @@ RULES: Final[dict[Operation, OperationRule]] = {
     O.VERSION_READ: _here("Load or download a version, copy from it.", T.FUNCTION, P.EXECUTE, req="REQ-075, REQ-105"),
     O.VERSION_CHECK: _here(
         "Run a version once in a clean environment, read the verdict and its log.", T.FUNCTION, P.EXECUTE, req="REQ-127"
+    ),
+    O.VERSION_TRY: _here(
+        "Check it with other requirements or another Python, so run packages of one's choosing; also version.check.",
+        T.FUNCTION,
+        P.CREATE_MODEL_VERSION,
+        P.MANAGE,
+        req="REQ-127",
     ),
     O.VERSION_UPDATE: _here("Describe a version.", T.FUNCTION, P.MANAGE, req="REQ-099"),
     O.VERSION_DELETE: _here("Delete a version.", T.FUNCTION, P.MANAGE, req="REQ-092"),

@@ -44,6 +44,10 @@ class Governance:
         """Who may do what, now."""
         return await self._database.run(self._loader.state)
 
+    def within(self, connection: Connection) -> State:
+        """Who may do what as a transaction sees it that is going to write, or has written."""
+        return current(connection)
+
     async def require(self, actor: Actor, operation: Operation, on: Securable = METASTORE, detail: str = "") -> None:
         """Let pass or raise PermissionDenied."""
         require(await self.state(), actor.principal, operation, on, detail)

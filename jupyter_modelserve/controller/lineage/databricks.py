@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from jupyter_modelserve.controller.lineage import ids
+from jupyter_modelserve.controller.lineage import foreign, ids
 from jupyter_modelserve.controller.store import lineage as store
 from jupyter_modelserve.controller.store.lineage import Node
 from jupyter_modelserve.errors import InvalidParameter, NotFound
@@ -24,6 +24,9 @@ UPSTREAM, DOWNSTREAM = "UPSTREAM", "DOWNSTREAM"
 _KINDS: Final = ("notebook", "job", "pipeline")
 _MOST: Final = 50
 _LONGEST: Final = 256
+_KEY: Final = 64
+KEPT: Final = 50
+"""What loads a version: so many are known of each, the newest."""
 
 
 def emitted(connection: Connection, model: str, version: str, info: Mapping[str, Any]) -> int:
@@ -45,6 +48,7 @@ def emitted(connection: Connection, model: str, version: str, info: Mapping[str,
             store.link(connection, here, Relation.LOADED, store.put(connection, node))
         else:
             _origin(connection, here, kind, identity, facts)
+    store.trim(connection, here, Relation.LOADED, KEPT)
     return len(found)
 
 
@@ -60,9 +64,9 @@ def registered(connection: Connection, model: str, version: str, header: str) ->
     for kind, identity, facts in _entities(told.get("entities")):
         _origin(connection, here, kind, identity, facts)
     for table in _tables(told.get("lineages")):
-        name = str(table["name"])[:_LONGEST]
+        name = foreign.clean(table["name"], _LONGEST)
         facts = {"source_type": "delta", "source": json.dumps({"delta_table_name": name})}
-        identity = ids.dataset("delta", facts["source"], name, "", str(table.get("table_id", "")))
+        identity = ids.dataset("delta", facts["source"], name, "", foreign.clean(table.get("table_id", ""), _LONGEST))
         node = Node(identity, NodeType.DATASET, name, "", facts)
         store.link(connection, store.put(connection, node), Relation.READ, here, {"context": "training"})
 
@@ -73,25 +77,31 @@ def _origin(connection: Connection, here: str, kind: str, identity: str, facts: 
 
 
 def _entities(listed: Any) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    for each in (listed if isinstance(listed, list) else [])[:_MOST]:
+    for each in _some(listed):
         for kind in _KINDS:
             told = each.get(kind) if isinstance(each, dict) else None
             if isinstance(told, dict) and told.get("id"):
-                facts = {key: str(value)[:_LONGEST] for key, value in list(told.items())[:10]}
-                yield kind, str(told["id"])[:_LONGEST], {"kind": kind, **facts}
+                facts = {
+                    foreign.clean(key, _KEY): foreign.clean(value, _LONGEST) for key, value in list(told.items())[:10]
+                }
+                yield kind, foreign.clean(told["id"], _LONGEST), {**facts, "kind": kind}
+
+
+def _some(listed: Any) -> list[Any]:
+    return listed[:_MOST] if isinstance(listed, list) else []
 
 
 def _decoded(header: str) -> dict[str, Any]:
     try:
         found = json.loads(base64.b64decode(header, validate=True))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
 
 def _tables(listed: Any) -> Iterator[dict[str, Any]]:
-    for each in (listed if isinstance(listed, list) else [])[:_MOST]:
-        for source in (each.get("source_securables") or [] if isinstance(each, dict) else [])[:_MOST]:
+    for each in _some(listed):
+        for source in _some(each.get("source_securables")) if isinstance(each, dict) else ():
             table = source.get("table") if isinstance(source, dict) else None
             if isinstance(table, dict) and table.get("name"):
                 yield table

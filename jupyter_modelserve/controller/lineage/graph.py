@@ -105,9 +105,11 @@ class _Walk:
     def go(self, start: Iterable[str], *, upstream: bool) -> None:
         """Follow edges one way from *start*."""
         seen = {each for each in start if each in self.nodes}
-        frontier = list(seen)
+        frontier, late = list(seen), list[LineageEdge]()
         while frontier:
-            found = self._edges(frontier, upstream=upstream)
+            edges = self._edges(frontier, upstream=upstream)
+            found = [each for each in edges if each.relation is not Relation.LOADED]
+            late += [each for each in edges if each.relation is Relation.LOADED]
             ends = [each.source if upstream else each.target for each in found]
             known = self._known(each for each in ends if each not in seen)
             self._take(known)
@@ -115,6 +117,9 @@ class _Walk:
             # What is hidden is an end downstream; upstream it is passed, for the origin of a model is its viewer's.
             frontier = [each.id for each in known if upstream or each.id not in self.hidden]
             seen |= {each.id for each in known}
+        # Whoever loads a version names itself: that comes last, the newest first, and crowds nothing else out.
+        self._take(self._known(each.target for each in reversed(late)))
+        self._add(late)
 
     def outputs(self) -> None:
         """What the executions wrote that stand behind it."""
@@ -136,7 +141,9 @@ class _Walk:
         return store.touching(self._connection, ids, upstream=upstream, history=self._asked.history)
 
     def _known(self, ids: Iterable[str]) -> list[Node]:
-        return list(store.find(self._connection, ids).values())
+        wanted = list(dict.fromkeys(ids))
+        found = store.find(self._connection, wanted)
+        return [found[each] for each in wanted if each in found]
 
     def _take(self, nodes: Iterable[Node]) -> None:
         for node in nodes:

@@ -13,7 +13,7 @@ from typing import Final
 from sqlalchemy import Connection, delete, inspect, select, text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from jupyter_modelserve.controller.lineage import registry, runs, serving
+from jupyter_modelserve.controller.lineage import foreign, registry, runs, serving
 from jupyter_modelserve.controller.store import feed, lineage_triggers
 from jupyter_modelserve.controller.store.database import BUSY_TIMEOUT, Database, get_meta, set_meta
 from jupyter_modelserve.controller.store.eye import Eye
@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 def follow(connection: Connection, patient: bool = True) -> bool:
     """Write a portion of what has happened since the last time; whether there is more of it.
 
+    A change or run that cannot be read is logged and left out: anybody may set a tag, and nobody's may stop the others.
     Who is not *patient* comes back later when somebody else writes: the database's one thread must not wait for them.
     """
     if not _pending(connection):
@@ -46,11 +47,13 @@ def follow(connection: Connection, patient: bool = True) -> bool:
         return lineage_triggers.install(connection) and _begin(connection)
     changes = feed.after(connection, int(followed), PORTION)
     for change in changes:
-        registry.follow(connection, change)
+        with foreign.apart(connection, f"{change.kind}: {change.model} {change.version}"):
+            registry.follow(connection, change)
     if changes:
         set_meta(connection, FOLLOWED, str(changes[-1].number))
     for run in connection.execute(select(marks.c.run).limit(PORTION)).scalars().all():
-        runs.record(connection, run)
+        with foreign.apart(connection, f"run {run}"):
+            runs.record(connection, run)
         connection.execute(delete(marks).where(marks.c.run == run))
     _backfill(connection)
     endpoints = serving.pending(connection)
@@ -111,7 +114,7 @@ def _backfill(connection: Connection) -> None:
 
 
 async def keep(database: Database) -> None:
-    """Follow until cancelled; a database that does not answer is looked at again later."""
+    """Follow until cancelled; whatever fails is tried again later."""
     eye = Eye(database.engine)
     seen: tuple[int, int] | None = None
     try:
@@ -126,6 +129,10 @@ async def keep(database: Database) -> None:
                 await asyncio.sleep(INTERVAL)
             except SQLAlchemyError as error:
                 log.warning("lineage is not kept until the database answers: %s", error)
+                seen = None
+                await asyncio.sleep(PAUSE)
+            except Exception:
+                log.exception("lineage is behind; it is tried again")
                 seen = None
                 await asyncio.sleep(PAUSE)
     finally:

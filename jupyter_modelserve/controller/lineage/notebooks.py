@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from jupyter_modelserve.controller.lineage import ids
+from jupyter_modelserve.controller.lineage import foreign, ids
 from jupyter_modelserve.controller.store import lineage as store
 from jupyter_modelserve.controller.store.lineage import Node
+from jupyter_modelserve.errors import PermissionDenied
 from jupyter_modelserve.traced import NodeType, NotebookRun, Relation
 
 PREFIX: Final = "modelserve.notebook."
+REPORTER: Final = "reported_by"
 
 
 def of_run(connection: Connection, run: str, tags: Mapping[str, str]) -> None:
@@ -41,7 +42,8 @@ def stamped(tags: Mapping[str, str]) -> bool:
 
 
 def _told(tags: Mapping[str, str]) -> dict[str, str]:
-    return {key.removeprefix(PREFIX): value for key, value in tags.items() if key.startswith(PREFIX) and value}
+    told = {key.removeprefix(PREFIX): value for key, value in tags.items() if key.startswith(PREFIX) and value}
+    return {name: value if name == "parameters" else value[: foreign.LONGEST] for name, value in told.items()}
 
 
 def _cell(told: Mapping[str, str]) -> dict[str, str]:
@@ -55,17 +57,47 @@ def notebook(connection: Connection, path: str) -> str:
 
 
 def _execution(connection: Connection, told: Mapping[str, str]) -> str:
-    facts: dict[str, Any] = {"run": told["run"], "parameters": _json(told.get("parameters", "{}"))}
-    node = Node(ids.execution(told["run"]), NodeType.EXECUTION, told["run"], "", facts)
+    identity = ids.execution(told["run"])
+    if _reporter(connection, identity):
+        # What a tag says of it, anybody may have written.
+        return identity
+    parameters = foreign.short(foreign.parsed(told.get("parameters", "{}")))
+    facts: dict[str, Any] = {"run": told["run"], "parameters": parameters}
+    node = Node(identity, NodeType.EXECUTION, told["run"], "", facts)
     return _linked(connection, store.known(connection, node), told.get("path", ""), told.get("output", ""))
+
+
+def admit(connection: Connection, run: NotebookRun, known: bool, admin: bool) -> None:
+    """Refuse a report that is not its sender's to make; *known*: there is a row of theirs.
+
+    A run that only tags of MLflow tell of is nobody's: only an *admin* may say more of it.
+
+    Raises:
+        PermissionDenied: the run is somebody else's.
+    """
+    identity = ids.execution(run.id)
+    reporter = _reporter(connection, identity)
+    if reporter and reporter != run.principal:
+        raise PermissionDenied(f"run {run.id} was reported by somebody else", details={"run": run.id})
+    if not (reporter or known or admin) and store.find(connection, [identity]):
+        raise PermissionDenied(
+            f"run {run.id} was not reported when it began, and runs of MLflow name it: only an admin may report it now",
+            details={"run": run.id},
+        )
+
+
+def _reporter(connection: Connection, identity: str) -> str:
+    """Who reported an execution first, as long as lineage knows it; empty for one that only tags tell of."""
+    node = store.find(connection, [identity]).get(identity)
+    return str(node.facts.get(REPORTER, "")) if node is not None else ""
 
 
 def reported(connection: Connection, run: NotebookRun) -> None:
     """What ``jupyter modelserve run`` says of a run: state and failed cell belong to its node."""
-    facts: dict[str, Any] = {"run": run.id, "parameters": run.parameters, "state": run.state.value}
-    facts |= {"started_at": run.started_at, "ended_at": run.ended_at}
+    facts: dict[str, Any] = {"run": run.id, "parameters": foreign.short(run.parameters), "state": run.state.value}
+    facts |= {"started_at": run.started_at, "ended_at": run.ended_at, REPORTER: run.principal}
     if run.failed:
-        facts["failed"] = run.failed
+        facts["failed"] = foreign.short(run.failed)
     node = Node(ids.execution(run.id), NodeType.EXECUTION, run.id, "", facts)
     _linked(connection, store.put(connection, node), run.notebook, run.output)
 
@@ -77,10 +109,3 @@ def _linked(connection: Connection, execution: str, path: str, output: str) -> s
         node = Node(ids.output(output), NodeType.OUTPUT, PurePath(output).name, "", {"path": output})
         store.link(connection, execution, Relation.WROTE, store.known(connection, node))
     return execution
-
-
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text

@@ -7,7 +7,6 @@ may not see is left out.
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -17,6 +16,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from jupyter_modelserve import __version__
+from jupyter_modelserve.controller.lineage import foreign
 from jupyter_modelserve.traced import Lineage, LineageEdge, LineageNode, NodeType, Relation
 
 _SPEC: Final = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/"
@@ -175,7 +175,9 @@ def _described(facts: dict[str, Any]) -> Event:
     columns = schema.get("mlflow_colspec") if isinstance(schema, dict) else None
     if isinstance(columns, list):
         fields = [
-            {"name": str(each.get("name", n)), "type": str(each.get("type", ""))} for n, each in enumerate(columns)
+            {"name": str(each.get("name", n)), "type": str(each.get("type", ""))}
+            for n, each in enumerate(columns)
+            if isinstance(each, dict)
         ]
         facets["schema"] = _facet("1-2-0/SchemaDatasetFacet.json#/$defs/SchemaDatasetFacet") | {"fields": fields}
     return facets
@@ -183,15 +185,15 @@ def _described(facts: dict[str, Any]) -> Event:
 
 def address(facts: dict[str, Any], name: str, ours: str) -> tuple[str, str]:
     """Namespace and name of a data set by OpenLineage's naming; what has no address goes by its name."""
-    try:
-        source = json.loads(str(facts.get("source") or "{}"))
-    except ValueError:
-        source = {}
+    source = foreign.parsed(str(facts.get("source") or "{}"))
     source = source if isinstance(source, dict) else {}
     if source.get("delta_table_name"):
         return "delta", str(source["delta_table_name"])
     place = str(source.get("uri") or source.get("url") or source.get("path") or "")
-    parts = urlsplit(place)
+    try:
+        parts = urlsplit(place)
+    except ValueError:
+        place, parts = "", urlsplit("")
     if not place:
         return ours, name
     if parts.scheme in {"", "file"}:
@@ -213,4 +215,8 @@ def _uuid(text: str) -> str:
 
 
 def _time(milliseconds: int) -> str:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError, OSError):
+        # A client of MLflow's says when its run began, and may say anything.
+        return _time(0)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, text
 
-from jupyter_modelserve.controller.lineage import ids, notebooks, runs
+from jupyter_modelserve.controller.lineage import foreign, ids, notebooks, runs
 from jupyter_modelserve.controller.registry.reader import DELETED_STAGE
 from jupyter_modelserve.controller.store import lineage as store
 from jupyter_modelserve.controller.store.feed import Change
@@ -50,9 +50,11 @@ def before(connection: Connection, since: int, most: int) -> int:
     query = text("SELECT rowid, name, version FROM model_versions WHERE rowid > :since ORDER BY rowid LIMIT :most")
     rows = connection.execute(query, {"since": since, "most": most}).all()
     for _, name, number in rows:
-        version(connection, str(name), str(number))
+        with foreign.apart(connection, f"version {name} {number}"):
+            version(connection, str(name), str(number))
     for name in sorted({str(row.name) for row in rows}):
-        aliases(connection, name)
+        with foreign.apart(connection, f"aliases of {name}"):
+            aliases(connection, name)
     return int(rows[-1].rowid) if rows else 0
 
 
@@ -99,17 +101,17 @@ def _origin(connection: Connection, row: Any) -> tuple[str, Relation] | None:
         query = text("SELECT source_run_id FROM logged_models WHERE model_id = :id")
         run = connection.execute(query, {"id": found.group()}).scalar_one_or_none() or row.run_id
         if run:
-            runs.record(connection, str(run))
-            _known_run(connection, str(run))
-            store.link(connection, ids.run(str(run)), Relation.LOGGED, node)
+            store.link(connection, _recorded(connection, str(run)), Relation.LOGGED, node)
         return node, Relation.REGISTERED
     if row.run_id:
-        runs.record(connection, str(row.run_id))
-        return _known_run(connection, str(row.run_id)), Relation.REGISTERED
+        return _recorded(connection, str(row.run_id)), Relation.REGISTERED
     return None
 
 
-def _known_run(connection: Connection, run: str) -> str:
+def _recorded(connection: Connection, run: str) -> str:
+    """The node of a run with all that it read and made; of a run that is gone or cannot be read, the node alone."""
+    with foreign.apart(connection, f"run {run}"):
+        runs.record(connection, run)
     return store.known(connection, Node(ids.run(run), NodeType.RUN, run, "", {"run_id": run}))
 
 

@@ -6,14 +6,13 @@ Read by SQL, as the registry is (``registry/reader``). Facts are copied into our
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 from sqlalchemy import Connection, text
 
-from jupyter_modelserve.controller.lineage import ids, notebooks
+from jupyter_modelserve.controller.lineage import foreign, ids, notebooks
 from jupyter_modelserve.controller.store import lineage as store
 from jupyter_modelserve.controller.store.lineage import Node
 from jupyter_modelserve.traced import NodeType, Relation
@@ -75,10 +74,11 @@ def _dataset(connection: Connection, row: Any, tags: dict[str, str]) -> str:
     content, source = tags.get(CONTENT, ""), redacted(row.dataset_source or "")
     identity = ids.dataset(row.dataset_source_type or "", source, row.name, row.digest or "", content)
     facts: dict[str, Any] = {"digest": row.digest or "", "source_type": row.dataset_source_type or "", "source": source}
-    facts |= {"content_sha256": content, "rows": int(tags[ROWS])} if content and tags.get(ROWS, "").isdigit() else {}
+    rows = foreign.count(tags.get(ROWS, ""))
+    facts |= {"content_sha256": content, "rows": rows} if content and rows is not None else {}
     for name, value in (("schema", row.dataset_schema), ("profile", row.dataset_profile)):
         if value and len(value) <= _LARGEST:
-            facts[name] = _json(value)
+            facts[name] = foreign.parsed(value)
     counted = facts.get("profile")
     if "rows" not in facts and isinstance(counted, dict) and isinstance(counted.get("num_rows"), int):
         facts["rows"] = counted["num_rows"]
@@ -96,13 +96,6 @@ def _without_secrets(address: str) -> str:
     except ValueError:
         return address.partition("//")[0] + "//…"
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-
-
-def _json(text_: str) -> Any:
-    try:
-        return json.loads(text_)
-    except ValueError:
-        return text_
 
 
 def logged(connection: Connection, model_id: str) -> str:

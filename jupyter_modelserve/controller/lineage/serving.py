@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Final
 
 from sqlalchemy import Connection, select
 
-from jupyter_modelserve.controller.lineage import ids
+from jupyter_modelserve.controller.lineage import foreign, ids
 from jupyter_modelserve.controller.store import endpoints
 from jupyter_modelserve.controller.store import lineage as store
 from jupyter_modelserve.controller.store.database import get_meta, now_ms, set_meta
@@ -31,16 +32,20 @@ def record(connection: Connection, now: str) -> None:
     served = {each.spec.name: each for each in endpoints.listing(connection) if not each.deleting}
     before = {str(name) for name, *_ in json.loads(get_meta(connection, SEEN) or "[]")}
     for name, stored in served.items():
-        models = sorted({each.model for each in stored.spec.entities})
-        node = Node(ids.endpoint(name), NodeType.ENDPOINT, name, "", {"models": models})
-        here = store.put(connection, node)
-        sources = [_selected(connection, each) for each in stored.spec.entities]
-        store.end(connection, Relation.SERVED, target=here, keep=sources)
-        for source in sources:
-            store.link(connection, source, Relation.SERVED, here)
+        with foreign.apart(connection, f"endpoint {name}"):
+            _serves(connection, name, stored.spec.entities)
     for name in before - served.keys():
         _gone(connection, ids.endpoint(name))
     set_meta(connection, SEEN, now)
+
+
+def _serves(connection: Connection, name: str, entities: Iterable[ServedEntity]) -> None:
+    models = sorted({each.model for each in entities})
+    here = store.put(connection, Node(ids.endpoint(name), NodeType.ENDPOINT, name, "", {"models": models}))
+    sources = [_selected(connection, each) for each in entities]
+    store.end(connection, Relation.SERVED, target=here, keep=sources)
+    for source in sources:
+        store.link(connection, source, Relation.SERVED, here)
 
 
 def _gone(connection: Connection, identity: str) -> None:

@@ -1,4 +1,7 @@
-"""Nodes and edges of lineage as rows: written idempotently, never deleted, so that what was is still known."""
+"""Nodes and edges of lineage as rows: written idempotently and not deleted, so that what was is still known.
+
+The one exception is :func:`trim`, for edges that cost their writer nothing.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Connection, case, or_, select, update
+from sqlalchemy import Connection, case, delete, or_, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from jupyter_modelserve.controller.store.database import now_ms
@@ -32,7 +35,7 @@ class Node:
 
 def put(connection: Connection, node: Node) -> str:
     """Write a node with what is known of it now; returns its id."""
-    values = {"name": node.name, "model": node.model, "facts": json.dumps(node.facts, ensure_ascii=False)}
+    values = {"name": node.name, "model": node.model, "facts": _text(node.facts)}
     statement = insert(nodes).values(id=node.id, type=node.type.value, at=now_ms(), **values)
     connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
     return node.id
@@ -40,8 +43,13 @@ def put(connection: Connection, node: Node) -> str:
 
 def known(connection: Connection, node: Node) -> str:
     """Write a node only when nobody knows it yet; returns its id."""
-    facts = json.dumps(node.facts, ensure_ascii=False)
-    values = {"id": node.id, "type": node.type.value, "name": node.name, "model": node.model, "facts": facts}
+    values = {
+        "id": node.id,
+        "type": node.type.value,
+        "name": node.name,
+        "model": node.model,
+        "facts": _text(node.facts),
+    }
     connection.execute(insert(nodes).values(**values, at=now_ms()).on_conflict_do_nothing())
     return node.id
 
@@ -50,7 +58,7 @@ def link(
     connection: Connection, source: str, relation: Relation, target: str, facts: dict[str, Any] | None = None
 ) -> None:
     """Write an edge; one that had ended holds again from now on."""
-    text = json.dumps(facts or {}, ensure_ascii=False)
+    text = _text(facts or {})
     statement = insert(edges).values(
         source=source, target=target, relation=relation.value, at=now_ms(), ended_at=0, facts=text
     )
@@ -77,6 +85,16 @@ def end(
     connection.execute(statement.values(ended_at=now_ms()))
 
 
+def trim(connection: Connection, source: str, relation: Relation, most: int) -> None:
+    """Forget all but the newest *most* such edges from *source*, and their targets that nothing is linked with."""
+    here = (edges.c.source == source, edges.c.relation == relation.value)
+    newest = select(edges.c.target).where(*here).order_by(edges.c.at.desc(), edges.c.target)
+    for target in connection.execute(newest.offset(most)).scalars().all():
+        connection.execute(delete(edges).where(*here, edges.c.target == target))
+        if not has_edges(connection, target):
+            connection.execute(delete(nodes).where(nodes.c.id == target))
+
+
 def of_model(connection: Connection, model: str) -> tuple[Node, ...]:
     """Nodes that belong to a model of that name."""
     return tuple(_node(row) for row in connection.execute(select(nodes).where(nodes.c.model == model)))
@@ -84,7 +102,7 @@ def of_model(connection: Connection, model: str) -> tuple[Node, ...]:
 
 def move(connection: Connection, node: Node, identity: str, name: str, model: str, **facts: Any) -> None:
     """Call a node otherwise, with all its edges."""
-    text = json.dumps({**node.facts, **facts}, ensure_ascii=False)
+    text = _text({**node.facts, **facts})
     change = update(nodes).where(nodes.c.id == node.id)
     connection.execute(change.values(id=identity, name=name, model=model, facts=text))
     for column in (edges.c.source, edges.c.target):
@@ -127,6 +145,11 @@ def has_edges(connection: Connection, identity: str) -> bool:
     """Whether anything is linked with a node."""
     query = select(edges.c.at).where(or_(edges.c.source == identity, edges.c.target == identity)).limit(1)
     return connection.execute(query).first() is not None
+
+
+def _text(facts: dict[str, Any]) -> str:
+    """As JSON that can be read again and answered with: half a character, as a JSON text may hold, becomes ``?``."""
+    return json.dumps(facts, ensure_ascii=False, allow_nan=False).encode(errors="replace").decode()
 
 
 def _node(row: Any) -> Node:

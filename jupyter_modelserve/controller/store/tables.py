@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Integer, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text
 
 SCHEMA_VERSION = 3
 """Raised with every change of a table: ``store/migrations.py`` has a step for each. A newer database is refused."""
@@ -262,4 +262,6 @@ notebook_runs = Table(
     Column("failed", Text, nullable=False, default=""),
     Column("records", Text, nullable=False, default="{}"),
     Column("principal", String(256), nullable=False),
+    # Each report counts its principal's runs, which must not read all of their results.
+    Index("modelserve_notebook_runs_of", "principal", "number"),
 )

@@ -12,7 +12,7 @@ import re
 import time
 from typing import List, Optional
 
-from .hiding import Hider
+from ..hiding import Hider
 
 _KEPT = 3
 _TAIL_BYTES = 1024 * 1024
@@ -88,7 +88,9 @@ class RotatingLog:
             if found.count(b"\n") > lines:
                 break
             found = _last_bytes("%s.%d" % (self._path, number)) + found
-        last = found.decode("utf-8", "replace").splitlines()[-lines:] if lines > 0 else []
+        # Only a line feed ends a line, here as in _stamped: what a model prints may hold other breaks.
+        every = found.decode("utf-8", "replace").split("\n")
+        last = [_ended(each) for each in (every if every[-1] else every[:-1])[-lines:]] if lines > 0 else []
         return last if times else [_STAMP.sub("", line, count=1) if _STAMP.match(line) else line for line in last]
 
     def close(self) -> None:
@@ -99,6 +101,11 @@ class RotatingLog:
             return
         finally:
             self._descriptor = -1
+
+
+def _ended(line: str) -> str:
+    """Without the carriage return of a line that ends in two characters."""
+    return line[:-1] if line.endswith("\r") else line
 
 
 def _last_bytes(path: str) -> bytes:

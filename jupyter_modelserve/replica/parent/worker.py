@@ -11,8 +11,8 @@ import os
 import time
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
+from ..hiding import Hider
 from .exits import explain_exit, oom_kills
-from .hiding import Hider
 from .lanes import ExtraLane
 from .launching import Lane, Launcher, Order
 from .logs import RotatingLog

@@ -13,6 +13,7 @@ import time
 import traceback
 from typing import Any, Callable, Dict, Hashable, List, Optional, Sequence, Tuple, Union
 
+from ..hiding import Hider
 from ..wire import Request, Response
 from .compiled import Block
 from .direct.base import Outside
@@ -77,12 +78,13 @@ class _CannotSplit(Exception):
 class Runner:
     """Scores jobs along the paths that were chosen at load."""
 
-    def __init__(self, scorer: Scorer, paths: Paths, batch_rows: int, clock: Clock) -> None:
+    def __init__(self, scorer: Scorer, paths: Paths, batch_rows: int, clock: Clock, hider: Hider) -> None:
         self._scorer = scorer
         self._reader = paths.reader
         self._direct = paths.direct
         self._batch_rows = batch_rows
         self._clock = clock
+        self._hider = hider
         self._seconds = paths.direct_seconds
         self._ignores_index = paths.ignores_index
         self.batches = paths.batches
@@ -232,7 +234,8 @@ class Runner:
             sys.stderr.write("a batch was answered with %s: batching is switched off\n" % error)
             return None
         except BaseException:  # noqa: BLE001 - a model may even call sys.exit; each request is asked alone then
-            sys.stderr.write("a batch of %d requests failed; each is scored alone\n%s" % (len(items), _last_line()))
+            last = _last_line(self._hider)
+            sys.stderr.write("a batch of %d requests failed; each is scored alone\n%s" % (len(items), last))
             return None
         finally:
             self._clock.end()
@@ -293,5 +296,6 @@ def _dress(items: List[_Item], values: List[Any]) -> List[Tuple[Job, Response]]:
     return answers
 
 
-def _last_line() -> str:
-    return traceback.format_exc().strip().rpartition("\n")[2][:500] + "\n"
+def _last_line(hider: Hider) -> str:
+    # What is cut off a secret's value would not be found in the log any more.
+    return hider.clean_text(traceback.format_exc()).strip().rpartition("\n")[2][:500] + "\n"

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from typing import Any, Dict, Mapping, Optional, Union
 
+from ..hiding import Hider
+
 Lane = Union[int, str]
 """Which process of the version: 0 decides READY, 1, 2, … are further ordinary ones, ``large`` takes large bodies."""
 
 
 class Config:
-    """Attributes are the fields of WorkerSpec that a worker needs, plus its socket, key and state descriptor."""
+    """Attributes are the fields of WorkerSpec that a worker needs, plus its socket, key and state descriptor.
+
+    ``hider`` keeps the secrets out of what is said about the version.
+    """
 
     __slots__ = (
-        "batch_rows", "batching", "body_limit", "concurrency", "direct", "directory", "idle", "json_depth", "key",
-        "kill_grace", "lane", "listen_fd", "model", "parent_pid", "secrets", "socket", "startup_budget", "state_fd",
-        "timeout", "unknown_columns", "version",
+        "batch_rows", "batching", "body_limit", "concurrency", "direct", "directory", "hider", "idle", "json_depth",
+        "key", "kill_grace", "lane", "listen_fd", "model", "parent_pid", "secrets", "socket", "startup_budget",
+        "state_fd", "timeout", "unknown_columns", "version",
     )  # fmt: skip
 
     def __init__(self, document: Mapping[str, Any]) -> None:
@@ -40,3 +45,4 @@ class Config:
         self.batch_rows = int(spec.get("batch_rows", 1024))
         self.direct = bool(spec.get("direct", True))
         self.secrets: Dict[str, str] = dict(spec.get("secrets") or {})
+        self.hider = Hider(self.secrets.values())

@@ -12,6 +12,7 @@ import re
 import traceback
 from typing import Dict, List, Optional, Tuple
 
+from ..hiding import Hider
 from .probe import ProbeFailed
 
 _DISTRIBUTIONS = {
@@ -34,32 +35,35 @@ _LIMIT = 240
 Failure = Dict[str, str]
 
 
-def explain(error: BaseException, directory: str) -> Failure:
-    """``{"cause", "message", "hint"}`` for what was raised while the version in *directory* loaded or was probed."""
+def explain(error: BaseException, directory: str, hider: Hider) -> Failure:
+    """``{"cause", "message", "hint"}`` for what was raised while the version in *directory* loaded or was probed.
+
+    What *hider* hides is hidden before anything is shortened: the parent, which looks again, finds whole values only.
+    """
+    text = hider.clean_text(str(error))
     if isinstance(error, ProbeFailed) and error.module:
-        return _missing_module(error.module, directory)
+        return _missing_module(hider.clean_text(error.module), directory)
     if isinstance(error, ProbeFailed):
         return _failure(
             "probe failed",
-            "the model did not answer its logged input example: %s" % error,
+            "the model did not answer its logged input example: %s" % text,
             "score the model with this example in a notebook (model.predict), then log it with an example that works",
         )
     if isinstance(error, MemoryError):
         return _out_of_memory()
     if isinstance(error, ModuleNotFoundError) and error.name:
-        return _missing_module(error.name, directory)
+        return _missing_module(hider.clean_text(error.name), directory)
     conflicts = version_conflicts(directory)
-    if isinstance(error, ImportError) or _CONFLICTS.search(str(error)):
-        return _conflict(error, conflicts)
+    sentence = _sentence(error, text)
+    if isinstance(error, ImportError) or _CONFLICTS.search(text):
+        return _conflict(sentence, conflicts)
     if _is_unpickling(error):
-        return _conflict(error, conflicts) if conflicts else _cannot_unpickle(error)
-    missing = _missing_file(error)
+        return _conflict(sentence, conflicts) if conflicts else _cannot_unpickle(sentence, text)
+    missing = _missing_file(error, hider)
     if missing is not None:
         message = "the file %s is missing from the model" % missing
         return _failure("artifacts missing", message, "log the model again and register the new version")
-    return _failure(
-        "load failed", "the model could not be loaded: %s" % _sentence(error), "the log has the whole traceback"
-    )
+    return _failure("load failed", "the model could not be loaded: %s" % sentence, "the log has the whole traceback")
 
 
 def version_conflicts(directory: str) -> List[Tuple[str, str, str]]:
@@ -108,24 +112,24 @@ def _missing_module(name: str, directory: str) -> Failure:
     return _failure("missing module", message, hint)
 
 
-def _conflict(error: BaseException, conflicts: List[Tuple[str, str, str]]) -> Failure:
+def _conflict(sentence: str, conflicts: List[Tuple[str, str, str]]) -> Failure:
     listing = "; ".join("%s %s is wanted, %s found" % each for each in conflicts[:3])
-    message = "installed versions do not fit the model: %s" % (listing or _sentence(error))
+    message = "installed versions do not fit the model: %s" % (listing or sentence)
     hint = (
         "build the environment from the model's own requirements"
         if conflicts
         else ('pin the version that the model was trained with: extra_pip_requirements=["<package>==<version>"]')
     )
-    return _failure("version conflict", message, hint + "; the error was: " + _sentence(error))
+    return _failure("version conflict", message, hint + "; the error was: " + sentence)
 
 
-def _cannot_unpickle(error: BaseException) -> Failure:
-    attribute = re.search(r"[Cc]an't get attribute '?([\w.<>]+)'? on <module '([\w.]+)'", str(error))
+def _cannot_unpickle(sentence: str, text: str) -> Failure:
+    attribute = re.search(r"[Cc]an't get attribute '?([\w.<>]+)'? on <module '([\w.]+)'", text)
     if attribute is not None:
         what = "%s of module %s" % (attribute.group(1), attribute.group(2))
         hint = "define it in a module that is logged with code_paths=[…], not in a notebook cell or script"
     else:
-        what = _sentence(error)
+        what = sentence
         hint = "log the model again with the library versions of its requirements"
     return _failure("cannot unpickle", "the saved model cannot be unpickled: %s" % what, hint)
 
@@ -146,18 +150,19 @@ def _is_unpickling(error: BaseException) -> bool:
     )
 
 
-def _missing_file(error: BaseException) -> Optional[str]:
+def _missing_file(error: BaseException, hider: Hider) -> Optional[str]:
     if isinstance(error, FileNotFoundError) and error.filename:
-        return os.path.basename(str(error.filename)) or "MLmodel"
+        return os.path.basename(hider.clean_text(str(error.filename))) or "MLmodel"
     if 'Could not find an "MLmodel"' in str(error) or "No such artifact" in str(error):
         return "MLmodel"
     return None
 
 
-def _sentence(error: BaseException) -> str:
-    first = str(error).strip().split("\n")[0]
-    text = "%s: %s" % (type(error).__name__, first) if first else type(error).__name__
-    return text if len(text) <= _LIMIT else text[:_LIMIT] + "…"
+def _sentence(error: BaseException, text: str) -> str:
+    """The class of *error* and the first line of *text*, which is its message without secrets."""
+    first = text.strip().split("\n")[0]
+    found = "%s: %s" % (type(error).__name__, first) if first else type(error).__name__
+    return found if len(found) <= _LIMIT else found[:_LIMIT] + "…"
 
 
 def _failure(cause: str, message: str, hint: str) -> Failure:

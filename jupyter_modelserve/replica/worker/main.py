@@ -78,7 +78,7 @@ def _load_and_probe(config: Config, reporter: Reporter) -> Optional[Tuple[Scorer
         chosen = paths.choose(model, model_file, scorer, config)
     except BaseException as error:  # noqa: BLE001 - a model's code may raise anything, sys.exit included
         traceback.print_exc()
-        reporter.send("FAILED", failure=explain(error, config.directory))
+        reporter.send("FAILED", failure=explain(error, config.directory, config.hider))
         return None
     return scorer, verdict, chosen
 

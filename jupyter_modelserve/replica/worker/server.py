@@ -72,7 +72,7 @@ class Server:
     def serve(self, scorer: Scorer, paths: Paths) -> None:
         """From the main thread, before :attr:`ready`: score along these paths."""
         config = self._config
-        self._scheduler.use(Runner(scorer, paths, config.batch_rows, self._clock))
+        self._scheduler.use(Runner(scorer, paths, config.batch_rows, self._clock, config.hider))
         # What the model consists of stays for the life of the process: the collector need not look at it ever again.
         gc.freeze()
         watchdog.watch(self._clock, config.timeout, config.kill_grace)

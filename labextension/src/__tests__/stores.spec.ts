@@ -134,9 +134,10 @@ describe('stores that follow the status', () => {
     expect(activity.tasks).toEqual([]);
   });
 
-  it('changes an endpoint without losing its tags', async () => {
+  it('changes an endpoint without losing its tags or secrets', async () => {
     const known = endpoint('iris');
     known.spec.tags = { team: 'a' };
+    known.spec.secrets = ['STALE'];
     client.status.mockResolvedValue(running([known]));
     await status.refresh();
     const actions = new Actions(
@@ -156,6 +157,14 @@ describe('stores that follow the status', () => {
         entities: [{ model: 'iris', selector, workload_size: 'Large' }]
       })
     });
+    await actions.change(known.spec);
+    const sent = client.call.mock.calls
+      .filter(([operation]) => operation === 'PUT /endpoints/{name}')
+      .map(([, options]) => options?.body);
+    expect(sent).toHaveLength(2);
+    for (const body of sent) {
+      expect(body).not.toHaveProperty('secrets');
+    }
   });
 });
 

@@ -346,6 +346,7 @@ export class Actions {
     }
   }
 
+  /** Without the names of secrets: those that are set are kept, also one that was set after *spec* was read. */
   private put(
     title: string,
     spec: Partial<Omit<IEndpointSpec, 'entities'>> & {
@@ -353,10 +354,12 @@ export class Actions {
       entities: Partial<IServedEntity>[];
     }
   ): Promise<boolean> {
+    const body: Partial<typeof spec> = { ...spec };
+    delete body.secrets;
     return this.act(title, () =>
       this.client.call<IEndpoint>('PUT /endpoints/{name}', {
         path: { name: spec.name },
-        body: spec
+        body
       })
     );
   }

@@ -19,13 +19,18 @@ from jupyter_modelserve.checked import Check, CheckState, Overrides
 from jupyter_modelserve.controller.checking import service
 from jupyter_modelserve.controller.checking.running import ENDPOINT, Runner
 from jupyter_modelserve.controller.checking.service import Checks
+from jupyter_modelserve.controller.digests import digest
+from jupyter_modelserve.controller.engines import pushing
 from jupyter_modelserve.controller.engines.base import ReplicaSpec
 from jupyter_modelserve.controller.engines.process import ProcessEngine
+from jupyter_modelserve.controller.engines.pushing import push
+from jupyter_modelserve.controller.environments import EnvironmentFailed
 from jupyter_modelserve.controller.environments.requirements import read_requirements
+from jupyter_modelserve.controller.store import checks as store
 from jupyter_modelserve.controller.store.database import Database
 from jupyter_modelserve.errors import NotFound, TooManyRequests
 from jupyter_modelserve.settings import Paths, Settings
-from jupyter_modelserve.types import Cause, Environment, EnvironmentKind, ModelVersion, Verdict
+from jupyter_modelserve.types import Cause, Environment, EnvironmentKind, Failure, ModelVersion, Verdict
 from tests.unit.replica.models import save
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -147,7 +152,8 @@ async def test_causes_are_named(house: House, tmp_path: Path) -> None:
     silent = save(tmp_path / "silent", lambda data, _: data["x"])
     checks = house.checks()
     models = (version(unlike, "1"), version(missing, "2"), version(silent, "3"), version(tmp_path / "gone", "4"))
-    started = [checks.of_version("me", each, Overrides()) for each in models]
+    owners = ("me", "you", "me", "you")
+    started = [checks.of_version(who, each, Overrides()) for who, each in zip(owners, models, strict=True)]
     wrong, absence, untried, gone = [await ended(checks, each) for each in started]
     assert wrong.failure is not None
     assert wrong.failure.message.endswith("row 0 is a number, and string is declared")
@@ -186,6 +192,64 @@ async def test_a_check_never_hangs_and_may_be_cancelled(house: House, tmp_path: 
     known = await checks.version(version(model))
     assert known.check is not None
     assert (known.check.id, known.trial) == (found.id, None)
+
+
+@pytest.mark.req("REQ-127")
+async def test_there_is_no_verdict_on_files_that_changed_meanwhile(house: House, tmp_path: Path) -> None:
+    note = tmp_path / "m" / "note.txt"
+
+    def writing(data: Any, _: Any) -> Any:
+        note.write_text("other files than those that were registered")
+        return data["x"]
+
+    model = save(tmp_path / "m", writing, infer_signature(FRAME), input_example=FRAME)
+    note.write_text("before")
+    before = digest(model)
+    checks = house.checks()
+    found = await ended(checks, checks.of_version("me", version(model), Overrides()))
+    assert (found.state, found.verdict, found.digest) == (CheckState.FAILED, None, before)
+    assert found.failure is not None
+    assert found.failure.cause is Cause.FILES_CHANGED
+    assert "the files of m version 1 changed while they were checked" in found.failure.message
+    assert await house.database.run(store.find, before) == {}
+    assert await house.nothing_left()
+
+
+@pytest.mark.req("REQ-127")
+@pytest.mark.parametrize("overrides", [Overrides(), Overrides(("tqdm",))], ids=["as it is", "with overrides"])
+async def test_a_logged_model_is_checked_as_it_was_whatever_its_maker_writes(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overrides: Overrides
+) -> None:
+    """Written over and back while it is checked: what is tried is what the digest names all the same."""
+    model = save(tmp_path / "m", lambda data, _: data["x"], infer_signature(FRAME))
+    note, seen = model / "note.txt", []
+    note.write_text("before")
+    before = digest(model)
+
+    async def resolve(directory: Path, **_: Any) -> Environment:
+        note.write_text("meanwhile")
+        seen.append((directory / "note.txt").read_text())
+        note.write_text("before")
+        raise EnvironmentFailed(Failure(Cause.BUILD_FAILED, "no"))
+
+    monkeypatch.setattr(house.environments, "resolve", resolve)
+    checks = house.checks()
+    found = await ended(checks, checks.of_source("me", "m", "models:/m-0", f"file://{model}", overrides))
+    assert found.failure is not None
+    assert (found.failure.cause, seen) == (Cause.BUILD_FAILED, ["before"])
+    assert set(await house.database.run(store.find, before)) == {bool(overrides)}
+
+    def late(*args: Any, **options: Any) -> Path:
+        note.write_text("between digest and copy")
+        return push(*args, **options)
+
+    monkeypatch.setattr(pushing, "push", late)
+    other = await ended(checks, checks.of_source("you", "m", "models:/m-0", f"file://{model}", overrides))
+    assert other.failure is not None
+    assert other.failure.cause is Cause.FILES_CHANGED
+    kept = await house.database.run(store.find, before)
+    assert [each.id for each in kept.values()] == [found.id]
+    assert await house.nothing_left()
 
 
 async def test_what_a_killed_controller_left_is_cleared_away(house: House) -> None:

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from jupyter_modelserve.governed import Access
 from jupyter_modelserve.settings import Paths
 from jupyter_modelserve.types import (
     Instance,
@@ -187,9 +188,11 @@ class Controller(Fake):
         self.api: Handler | None = None
         self._changed = asyncio.Condition()
 
-    async def publish(self, routes: RouteTable, tokens: dict[str, TokenGrant] | None = None) -> None:
+    async def publish(
+        self, routes: RouteTable, tokens: dict[str, TokenGrant] | None = None, access: Access | None = None
+    ) -> None:
         async with self._changed:
-            self.snapshot = Snapshot("test-instance", routes, TOKENS if tokens is None else tokens)
+            self.snapshot = Snapshot("test-instance", routes, TOKENS if tokens is None else tokens, access)
             self._changed.notify_all()
 
     async def acknowledged(self, number: int) -> None:

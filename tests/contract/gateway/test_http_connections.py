@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from jupyter_modelserve.governed import Access
+from jupyter_modelserve.types import RouteModel, RouteVersion, VersionState
 from tests.contract.gateway.conftest import Ask
 from tests.contract.gateway.fakes import SCORE, Answer, Fake, Got, House, Raw, answer, post, request
 from tests.contract.gateway.raw import CHUNKED, START, in_flight, mirror
@@ -205,6 +207,40 @@ async def test_a_revoked_token_and_a_moved_version_are_noticed_on_a_kept_connect
     assert (await score()).body == b"{}"
     await house.publish(3, house.target("w2"), tokens={})
     assert (await score()).status == 401
+    await client.close()
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+async def test_a_lost_request_of_a_kept_connection_follows_the_table_that_came_meanwhile(
+    house: House, allowed: bool
+) -> None:
+    """At once, to the version that answers now, and only if its caller still may."""
+    champion = post("/model/iris/Champion/invocations")
+    client = await Raw.open(house.port)
+    await client.send(champion)
+    assert (await client.read()).status == 200
+    entered = asyncio.Event()
+
+    async def never(got: Got) -> bytes:
+        entered.set()
+        await asyncio.Event().wait()
+        return b""
+
+    old, new = house.workers["w1"], await house.worker("w2")
+    old.handler = never
+    await client.send(champion)
+    await asyncio.wait_for(entered.wait(), 10)
+    models = {"iris": RouteModel({"2": RouteVersion(VersionState.READY, ("w2",))}, {"Champion": "2"})}
+    ana = frozenset({"ana"})
+    access = Access(models={"iris": ana} if allowed else {}, viewers={"iris": ana})
+    await house.publish(2, house.target("w2", "2"), models=models, access=access)
+    await old.stop()
+    got = await asyncio.wait_for(client.read(), 10)  # waiting for the old one to return would take 30 s
+    if allowed:
+        assert (got.status, got.headers["x-modelserve-version"]) == (200, "2")
+    else:
+        assert (got.status, got.json()["error_code"]) == (403, "PERMISSION_DENIED")
+    assert len(new.got) == allowed
     await client.close()
 
 

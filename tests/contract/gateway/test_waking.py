@@ -208,3 +208,14 @@ async def test_where_nothing_scales_nothing_is_told(house: House, ask: Ask) -> N
     assert (await ask(post(SCORE))).status == 200
     await asyncio.sleep(1.5)
     assert told.reports == []
+
+
+async def test_what_nobody_has_asked_for_is_told_as_idle_and_unused(house: House, ask: Ask) -> None:
+    """Else it would have a number of replicas for ever: unknown is not idle."""
+    told = Told(house)
+    await house.publish(2, house.target("w1", scales=True), house.target("w2"))
+    first = await told.until(lambda report: report["targets"])
+    assert list(first["targets"]) == ["w1"]  # the other one does not scale
+    assert (first["targets"]["w1"]["used"], first["targets"]["w1"]["load"]) == (False, 0)
+    text = (await ask(request("GET", "/metrics"))).body.decode()
+    assert 'modelserve_worker_in_flight{model="iris",version="1",target="w1"} 0' in text

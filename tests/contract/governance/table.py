@@ -73,6 +73,8 @@ ALLOWED: dict[tuple[Operation, Securable, str], set[str] | frozenset[str]] = {
     (O.VERSION_READ, CHURN, ""): {ADMIN, "wanda", "rita"},
     (O.VERSION_CHECK, FRAUD, ""): _READERS,
     (O.VERSION_CHECK, CHURN, ""): {ADMIN, "wanda", "rita"},
+    (O.VERSION_TRY, FRAUD, ""): _MANAGERS | {"vera", "allan"},
+    (O.VERSION_TRY, CHURN, ""): {ADMIN, "wanda", "mona"},
     (O.VERSION_UPDATE, FRAUD, ""): _MANAGERS,
     (O.VERSION_DELETE, FRAUD, ""): _MANAGERS,
     (O.VERSION_TAG, FRAUD, ""): _MANAGERS | {"tag", "allan"},

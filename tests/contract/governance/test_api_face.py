@@ -18,6 +18,7 @@ from jupyter_modelserve.controller.api.rules import ALL, OPERATION
 from jupyter_modelserve.controller.app import create_app
 from jupyter_modelserve.controller.checking.reading import readable
 from jupyter_modelserve.controller.checking.service import Checks
+from jupyter_modelserve.controller.endpoints.manager import Judge
 from jupyter_modelserve.controller.endpoints.publication import Publication
 from jupyter_modelserve.controller.governance.operations import Operation
 from jupyter_modelserve.controller.governance.securables import METASTORE, Securable, model
@@ -95,7 +96,13 @@ async def _client(house: House) -> AsyncIterator[httpx.AsyncClient]:
         async def get(self, name: str) -> Any:
             return await database.run(store.get, name)
 
-        async def put(self, *_: Any) -> Any:
+        async def put(self, spec: EndpointSpec, *_: Any, judge: Judge, **__: Any) -> Any:
+            known = {each.spec.name: each.spec for each in await self.listing()}
+            await database.run(judge, known.get(spec.name))
+            return SPEC
+
+        async def delete(self, name: str, *_: Any, judge: Judge) -> Any:
+            await database.run(judge, (await self.get(name)).spec)
             return SPEC
 
     child: Any = SimpleNamespace(state="running")
@@ -156,6 +163,19 @@ def test_the_api_equals_the_written_table(house: House, operation: Operation, on
     }
     for who in set(answers) - passed:
         assert answers[who].json()["error_code"] in {"PERMISSION_DENIED", "RESOURCE_DOES_NOT_EXIST"}
+
+
+@pytest.mark.req("REQ-127", "REQ-162")
+@pytest.mark.parametrize("on", [FRAUD, CHURN], ids=str)
+def test_other_packages_are_tried_by_who_may_bring_code_to_the_model(house: House, on: Securable) -> None:
+    """EXECUTE alone runs what the version's maker has chosen, and nothing else."""
+    path = f"/models/{on.name}/versions/99/check"
+    for overrides in ({"requirements": ["tqdm"]}, {"remove": ["tqdm"]}, {"python": "3.10"}):
+        answers = _ask(house, "POST", path, {"overrides": overrides}, (*USERS, "nobody"))
+        passed = {who for who, answer in answers.items() if answer.status_code != 403}
+        assert passed == set(ALLOWED[O.VERSION_CHECK, on, ""]) & set(ALLOWED[O.VERSION_TRY, on, ""])
+        assert {answers[who].status_code for who in passed} == {404}
+        assert "CREATE_MODEL_VERSION or MANAGE" in answers["rita"].json()["message"]
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,8 @@ __all__ = ["stage"]
 O = Operation  # noqa: E741 - as in the table
 F, GRANT = FRAUD.name, {"changes": [{"principal": "nobody", "add": ["EXECUTE"]}]}
 PLACE, NAMED = "Models/prod/ml/fraud", {"registered_model_name": CHURN.name}
+LOADED = {"name": F, "version": "99"}
+LOADS = {"model_version_lineage_info": {"direction": "DOWNSTREAM", "entities": [{"job": {"id": "1"}}]}}
 CALLS: list[tuple[Operation, Securable, str, str, dict[str, Any] | None]] = [
     (O.METASTORE_VIEW, METASTORE, "GET", f"{UC}/metastore_summary", None),
     (O.CATALOG_VIEW, PROD, "GET", f"{UC}/catalogs/prod", None),
@@ -53,6 +55,8 @@ CALLS: list[tuple[Operation, Securable, str, str, dict[str, Any] | None]] = [
     (O.MODEL_VIEW, FRAUD, "GET", f"{MLFLOW_UC}/registered-models/alias?name={F}&alias=none", None),
     (O.MODEL_VIEW, FRAUD, "GET", f"{MLFLOW_UC}/model-versions/get?name={F}&version=99", None),
     (O.MODEL_VIEW, FRAUD, "POST", f"{MLFLOW_UC}/model-versions/emit-lineage", {"name": F}),
+    (O.VERSION_READ, FRAUD, "POST", f"{MLFLOW_UC}/model-versions/emit-lineage", {**LOADED, **LOADS}),
+    (O.VERSION_CREATE, FRAUD, "POST", f"{MLFLOW_UC}/model-versions/emit-lineage", LOADED),
     (O.MODEL_VIEW, CHURN, "GET", f"{DATABRICKS}/registered-models/get?name={CHURN.name}", None),
     (O.VERSION_READ, FRAUD, "GET", f"{MLFLOW_UC}/model-versions/get-download-uri?name={F}&version=99", None),
     (O.VERSION_READ, FRAUD, "GET", f"{FS}/files/{PLACE}/99/MLmodel", None),

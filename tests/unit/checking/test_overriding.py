@@ -9,6 +9,7 @@ import pytest
 from jupyter_modelserve.checked import Overrides
 from jupyter_modelserve.controller.checking.overriding import apply, checked
 from jupyter_modelserve.controller.digests import digest
+from jupyter_modelserve.controller.engines import pushing
 from jupyter_modelserve.controller.environments.requirements import read_requirements
 from jupyter_modelserve.errors import InvalidParameter
 from tests.unit.environments.factory import model
@@ -16,7 +17,8 @@ from tests.unit.environments.factory import model
 
 def tried(directory: Path, place: Path, overrides: Overrides) -> tuple[set[str], str]:
     before = digest(directory)
-    copy = apply(directory, before, place, overrides)
+    copy = pushing.push(place, "model", directory, before)
+    apply(copy, overrides)
     assert digest(directory) == before
     assert digest(copy) != before
     found = read_requirements(copy)
@@ -51,7 +53,7 @@ def test_a_model_that_declares_nothing(tmp_path: Path) -> None:
 def test_a_file_outside_the_model_is_not_written(tmp_path: Path) -> None:
     text = "flavors: {python_function: {env: {virtualenv: ../../victim.yaml}}}\n"
     directory = model(tmp_path / "model", MLmodel=text, requirements_txt="mlflow\npandas\n")
-    apply(directory, digest(directory), tmp_path / "place", Overrides(python="3.10"))
+    apply(pushing.push(tmp_path / "place", "model", directory, digest(directory)), Overrides(python="3.10"))
     assert not (tmp_path / "victim.yaml").exists()
     assert (tmp_path / "place" / "model" / "python_env.yaml").is_file()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +21,7 @@ def worker(replica: str, version: str = "1") -> Worker:
 
 
 def stamp(second: int, micros: int = 0) -> str:
-    return f"2026-11-21T15:20:{second:02}.{micros:06}Z"
+    return f"2025-11-21T15:20:{second:02}.{micros:06}Z"
 
 
 FIRST, SECOND = worker("aaaaaaaaaaaa"), worker("bbbbbbbbbbbb", "2")
@@ -44,6 +46,41 @@ def test_the_last_lines_are_kept() -> None:
 def test_lines_of_a_parent_that_notes_no_times_are_not_lost() -> None:
     found = merge([(FIRST, "old one\nold two\n"), (SECOND, f"{stamp(2)} new\n")], {}, 10)
     assert [(line.text, line.at > 0) for line in found.lines] == [("old one", False), ("old two", False), ("new", True)]
+
+
+@pytest.mark.req("REQ-197")
+@pytest.mark.parametrize("end", ["\u2028", "\u2029", "\x85", "\r", "\x0b", "\x0c", "\x1c"])
+@pytest.mark.parametrize("forged", ["9999-01-01T00:00:00.000000Z", "2026-99-99T99:99:99.999999Z"])
+def test_what_a_model_prints_ends_no_line_and_gives_no_time(end: str, forged: str) -> None:
+    found = merge([(FIRST, f"{stamp(1)} asked{end}{forged} x\n{stamp(2)} next\n")], {}, 10)
+    assert [line.text for line in found.lines] == [f"asked{end}{forged} x", "next"]
+    assert found.cursor == f"{FIRST.id}={stamp(2)}"
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        "9999-01-01T00:00:00.000000Z",
+        "2026-99-99T99:99:99.999999Z",
+        "2026-11-21Tnot a time at all Z",
+        "\u0662\u0660\u0662\u0666-11-21T15:20:46.123456Z",
+    ],
+)
+def test_a_time_that_no_parent_noted_is_text(forged: str) -> None:
+    """The rest of a line that a rotation divided can begin with whatever the model printed."""
+    found = merge([(FIRST, f"{stamp(1)} one\n{forged} two\n")], {}, 10)
+    assert [line.text for line in found.lines] == ["one", f"{forged} two"]
+    assert found.cursor == f"{FIRST.id}={stamp(1)}"
+
+
+def test_a_clock_may_be_a_little_ahead_but_no_time_is_of_tomorrow() -> None:
+    def ahead(minutes: int) -> str:
+        return (datetime.now(UTC) + timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+    soon = ahead(1)
+    found = merge([(FIRST, f"{soon} one\n{ahead(60)} two\n")], {}, 10)
+    assert found.lines[0].text == "one"
+    assert found.cursor == f"{FIRST.id}={soon}"
 
 
 @pytest.mark.req("REQ-197")

@@ -81,6 +81,9 @@ class PlannerMachine(RuleBasedStateMachine):
             resting = was is not None and was in before.workers and not before.workers[was]
             if resting and was in selection.known and was not in self.world.broken and wanted[0] in selection.keys:
                 assert after.labels[label] in after.workers, "whoever asks for what is at zero is still held"
+            gone = resting and was not in selection.known and self.world.scales and self.world.known
+            if gone and wanted[0] in selection.keys and wanted[0] not in self.world.broken:
+                assert after.labels[label] in after.workers, "whoever asks for what is gone is held for its successor"
         if not self.world.known:
             assert after == before, "unknown is not gone"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from jupyter_modelserve.types import (
     UpdateState,
     VersionState,
 )
-from tests.unit.endpoints.world import World, desired, entity, model, version
+from tests.unit.endpoints.world import BROKEN, World, desired, entity, model, version
 
 ONE: Key = ("iris", "1")
 TWO: Key = ("iris", "2")
@@ -228,6 +229,91 @@ def test_an_endpoint_at_zero_that_is_deleted_leaves_nothing() -> None:
         world.acknowledged = world.number
     assert world.forgotten
     assert world.replicas == {}
+
+
+def renamed(number: int, name: str, **fields: Any) -> Desired:
+    """The endpoint after its model got another name or was swapped: what answered until now is registered no more."""
+    found = model(version(number, model=name), aliases={"Champion": str(number)}, name=name)
+    scale: dict[str, Any] = {"max_replicas": 3, "scale_to_zero": True, **fields}
+    return desired(found, entity(SelectorKind.ALIAS, "Champion", model=name, **scale))
+
+
+def without_the_first() -> Desired:
+    """The version at zero is deleted while the alias moves on."""
+    found = model(version(2), aliases={"Champion": "2"})
+    return desired(found, entity(SelectorKind.ALIAS, "Champion", max_replicas=3, scale_to_zero=True))
+
+
+@pytest.mark.parametrize(
+    ("want", "heir"),
+    [(renamed(1, "flowers"), ("flowers", "1")), (without_the_first(), TWO)],
+    ids=["renamed", "deleted"],
+)
+def test_whoever_asks_is_held_while_what_was_at_zero_is_gone_and_its_successor_starts(want: Desired, heir: Key) -> None:
+    world = at_zero(champion(1))
+    messages = set()
+    for _ in range(3):
+        world.step(want)
+        assert world.routed.entities == {"e": heir}
+        assert world.routed.workers == {heir: ()}, "held, although it never ran"
+        found = status(world, want)
+        assert (found.service, found.update) == (ServiceState.READY, UpdateState.IN_PROGRESS)
+        messages.add(found.service_message)
+        world.progress()
+        world.acknowledged = world.number
+    assert messages == {"Returning from zero; requests wait for it"}
+    world.settle(want)
+    assert world.routed.workers[heir]
+    found = status(world, want)
+    assert (found.service_message, found.update) == ("Ready", UpdateState.NOT_UPDATING)
+
+
+def test_a_successor_that_fails_while_requests_are_held_for_it_says_so() -> None:
+    world = at_zero(champion(1))
+    world.broken.add(TWO)
+    want = without_the_first()
+    world.settle(want)
+    assert world.routed.workers == {}
+    found = status(world, want)
+    assert (found.service, found.service_message) == (ServiceState.FAILED, "it does not load")
+
+
+@pytest.mark.req("REQ-132")
+@pytest.mark.parametrize(
+    ("want", "heir"), [(champion(2), TWO), (renamed(1, "flowers"), ("flowers", "1"))], ids=["moved", "renamed"]
+)
+def test_a_name_that_moves_under_load_keeps_its_capacity(want: Desired, heir: Key) -> None:
+    before = champion(1)
+    world = World(count=3)
+    world.follow_load()
+    world.settle(before)
+    world.minutes(1, load=9.0)
+    world.settle(before)
+    assert len(world.routed.workers[ONE]) == 3
+    world.settle(want)
+    assert {key: len(group) for key, group in world.routed.workers.items()} == {heir: 3}
+    world.minutes(6, load=0.5)
+    world.settle(want)
+    assert len(world.routed.workers[heir]) == 1
+
+
+@pytest.mark.req("REQ-134")
+def test_a_replica_that_answers_does_not_go_while_one_that_would_stay_does_not() -> None:
+    want = champion(1, scale_to_zero=False)
+    world = World(count=3)
+    world.follow_load()
+    world.settle(want)
+    world.minutes(1, load=9.0)
+    world.settle(want)
+    broken = world.workers["r0.w-iris-1"]
+    world.workers[broken.id] = replace(broken, state=VersionState.FAILED, failure=BROKEN)
+    world.minutes(6)
+    world.settle(want)
+    assert set(world.routed.workers[ONE]) == {"r1.w-iris-1", "r2.w-iris-1"}, "the first one is broken"
+    assert status(world, want).versions[0].state is VersionState.READY
+    del world.workers[broken.id]  # it is due to be loaded once more, and this time it loads
+    world.settle(want)
+    assert world.routed.workers == {ONE: ("r0.w-iris-1",)}
 
 
 @pytest.mark.req("REQ-134")

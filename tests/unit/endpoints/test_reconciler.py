@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from jupyter_modelserve.controller import digests
+from jupyter_modelserve.controller.digests import digest
 from jupyter_modelserve.controller.endpoints import backoff
 from jupyter_modelserve.controller.endpoints.effects import Effects
 from jupyter_modelserve.controller.endpoints.logs import LogWish
@@ -54,6 +57,7 @@ class FakeReplica:
     failing: set[str] = field(default_factory=set)
     cause: Cause = Cause.MISSING_MODULE
     silent: bool = False
+    graces: list[float] = field(default_factory=list)
 
     async def status(self) -> ReplicaStatus:
         self._answer()
@@ -69,6 +73,7 @@ class FakeReplica:
 
     async def delete_worker(self, worker: str, grace: float) -> None:
         self._answer()
+        self.graces.append(grace)
         self.workers.pop(worker, None)
 
     async def log(self, worker: str, tail: int, *, times: bool = False) -> str:
@@ -93,6 +98,8 @@ class FakePreparer:
     valid: bool = True
     gate: asyncio.Event | None = None
     asked: list[int] = field(default_factory=list)
+    names: tuple[str, ...] = ("abcdef012345",)
+    checked: float = math.inf
 
     async def still_valid(self, prepared: Prepared) -> bool:
         return self.valid
@@ -107,7 +114,9 @@ class FakePreparer:
             await self.gate.wait()
         if self.failure:
             raise PreparationFailed(self.failure)
-        return Prepared(f"w{found.version}", ("abcdef012345",), ENVIRONMENT, str(self.directory), "digest")
+        files = digest(self.directory)
+        name = f"w{found.version}"
+        return Prepared(name, self.names, ENVIRONMENT, str(self.directory), files, checked=self.checked)
 
 
 @dataclass
@@ -121,6 +130,7 @@ class Bench:
     publication: Publication
     want: Desired
     events: list[str]
+    others: dict[str, FakeReplica] = field(default_factory=dict)
 
     async def passes(self, count: int = 12) -> None:
         for _ in range(count):
@@ -151,7 +161,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         return made.want
 
     def connect(address: str, key: str) -> Any:
-        return replica
+        return next((each for name, each in made.others.items() if name in address), replica)
 
     parts = Parts(preparer, publication, Settings(), "http://h", read, emit, forget)  # type: ignore[arg-type]
     reconciler = EndpointReconciler("iris", Observer("iris", engine, connect), Effects(engine, Settings()), parts)
@@ -226,6 +236,88 @@ async def test_what_the_engine_refuses_is_shown(bench: Bench) -> None:
     await bench.passes(4)
     assert tracks(bench) == (ServiceState.FAILED, UpdateState.UPDATE_FAILED)
     assert bench.reconciler.status.versions[0].failure == Failure(Cause.ENGINE_REJECTED, "no such interpreter")
+
+
+async def test_files_that_the_engine_refuses_fail_their_version_and_not_the_one_beside_it(bench: Bench) -> None:
+    bench.want = desired(model(version(1), version(2)))
+    bench.engine.failures["push"] = EngineRejected("model file 'x' cannot be read")
+    await bench.passes()
+    found = {each.version: (each.state, each.failure) for each in bench.reconciler.status.versions}
+    refused = Failure(Cause.ENGINE_REJECTED, "model file 'x' cannot be read")
+    assert found == {"2": (VersionState.FAILED, refused), "1": (VersionState.READY, None)}
+    assert list(bench.replica.workers) == ["w1"]
+
+
+async def test_a_further_replica_that_cannot_have_the_files_takes_nothing_from_the_first(bench: Bench) -> None:
+    second = bench.others["fedcba543210"] = FakeReplica()
+    bench.preparer.names = ("abcdef012345", "fedcba543210")
+    bench.want = desired(model(version(1)), entity(SelectorKind.ACTIVE, min_replicas=2, max_replicas=2))
+    await bench.passes()
+    second.workers.clear()
+    pushed = bench.engine.calls.count(("push", "fedcba543210"))
+    bench.engine.failures["push"] = EngineRejected("it is full of holes")
+    await bench.passes()
+    assert bench.publication.routed("iris").workers == {("iris", "1"): ("abcdef012345.w1",)}
+    assert bench.reconciler.status.versions[0].state is VersionState.READY
+    assert bench.engine.calls.count(("push", "fedcba543210")) == pushed + 1, "not again before it is due"
+    assert [each for each in bench.events if "holes" in each] == [
+        "iris version 1 is not loaded in replica fedcba54: it is full of holes"
+    ]
+    waits = bench.reconciler._backoff.not_before
+    assert "load fedcba543210.w1" in waits
+    waits.update(dict.fromkeys(waits, 0.0))
+    await bench.passes()
+    assert len(bench.publication.routed("iris").workers["iris", "1"]) == 2
+
+
+@pytest.mark.parametrize("checked", [-math.inf, math.inf], ids=["long ago", "just now"])
+async def test_files_are_checked_again_before_they_travel_long_after_they_were_checked(
+    bench: Bench, checked: float
+) -> None:
+    bench.preparer.checked = checked
+    bench.want = desired(model(version(1)), entity(SelectorKind.ACTIVE, scale_to_zero=True))
+    await bench.passes()
+    bench.reconciler.hear({"abcdef012345.w1": Load(0.0, 1900.0, True)}, {})
+    await bench.passes()
+    assert bench.replica.workers == {}
+    (bench.preparer.directory / "MLmodel").write_text("other")
+    bench.reconciler._effects._checked.clear()
+    bench.reconciler.hear({}, {("iris", "1"): 1})
+    await bench.passes()
+    (found,) = bench.reconciler.status.versions
+    if checked < 0:
+        assert found.failure is not None
+        assert found.failure.cause is Cause.FILES_CHANGED
+        assert bench.replica.workers == {}
+    else:
+        assert found.state is VersionState.READY
+
+
+async def test_several_replicas_are_filled_after_one_check(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[Path] = []
+
+    def counted(directory: Path) -> str:
+        looked.append(directory)
+        return digest(directory)
+
+    monkeypatch.setattr(digests, "digest", counted)
+    bench.others["fedcba543210"] = FakeReplica()
+    bench.preparer.names, bench.preparer.checked = ("abcdef012345", "fedcba543210"), -math.inf
+    bench.want = desired(model(version(1)), entity(SelectorKind.ACTIVE, min_replicas=2, max_replicas=2))
+    await bench.passes()
+    assert len(bench.publication.routed("iris").workers["iris", "1"]) == 2
+    assert len(looked) == 1
+
+
+async def test_what_is_taken_away_may_finish_what_the_endpoint_allowed_when_it_began(bench: Bench) -> None:
+    first = desired(model(version(1)))
+    bench.want = replace(first, spec=replace(first.spec, request_timeout=900.0))
+    await bench.passes()
+    bench.want = replace(first, spec=replace(first.spec, request_timeout=5.0), generation=2, deleting=True)
+    for _ in range(12):
+        if not bench.reconciler.gone:
+            await bench.passes(1)
+    assert bench.replica.graces == [900.0]
 
 
 async def test_a_failed_preparation_is_shown_and_tried_again_with_the_next_generation(bench: Bench) -> None:

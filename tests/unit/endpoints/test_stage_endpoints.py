@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from jupyter_modelserve.controller.api.faces import stage_endpoints as stages
-from jupyter_modelserve.errors import InvalidParameter, NotFound
+from jupyter_modelserve.errors import Conflict, InvalidParameter, NotFound
 from jupyter_modelserve.types import (
     Cause,
     Endpoint,
     EndpointSpec,
     EndpointStatus,
+    EngineChoice,
     Failure,
     Selector,
     SelectorKind,
@@ -49,6 +50,28 @@ def test_enabling_serves_both_stages() -> None:
     config = stages.compute(spec, "Staging").config()
     assert (config["stage"], config["user_id"], config["workload_spec"]) == ("Staging", "ana", SMALL)
     assert config["creation_timestamp"] > 0
+
+
+@pytest.mark.req("REQ-011", "REQ-140", "REQ-164")
+def test_enabling_what_is_served_already_keeps_what_else_it_has() -> None:
+    classic = EndpointSpec(
+        "iris",
+        (ServedEntity("iris", Selector(SelectorKind.ACTIVE)),),
+        request_timeout=7,
+        tags={"team": "a"},
+        engine=EngineChoice.DOCKER,
+        environment_vars={"REGION": "eu"},
+        secrets=("API_KEY",),
+    )
+    found = stages.enabled("iris", "ana", classic)
+    assert found.entities == stages.enabled("iris", "ana").entities
+    assert set(found.tags) == {"team", stages.TAG + "Staging", stages.TAG + "Production"}
+    assert replace(found, entities=classic.entities, tags=classic.tags) == classic
+    assert stages.enabled("iris", "bob", found) is found, "it is enabled already"
+    with pytest.raises(Conflict, match="another model"):
+        stages.enabled(
+            "iris", "ana", replace(classic, entities=(ServedEntity("other", Selector(SelectorKind.ACTIVE)),))
+        )
 
 
 @pytest.mark.req("REQ-191")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from jupyter_modelserve.controller.endpoints import variables
 from jupyter_modelserve.controller.endpoints.compute import labels_of, shown, table
 from jupyter_modelserve.controller.endpoints.effects import Effects
 from jupyter_modelserve.controller.endpoints.specification import complete
@@ -42,6 +44,10 @@ SPEC = EndpointSpec("e", (ENTITY,))
         ({"environment_vars": {"LD_PRELOAD": "hidden-value"}}, "environment_vars"),
         ({"environment_vars": {"PythonPath": "hidden-value"}}, "environment_vars"),
         ({"environment_vars": {"PATH": "hidden-value"}}, "environment_vars"),
+        *(
+            ({"environment_vars": {name: "hidden-value"}}, "environment_vars")
+            for name in ("BASH_ENV", "GCONV_PATH", "OPENSSL_CONF", "OMP_TOOL_LIBRARIES", "JAVA_TOOL_OPTIONS")
+        ),
         ({"environment_vars": {"X": "hidden-value\0"}}, "environment_vars"),
         ({"secrets": ("MODELSERVE_TOKEN",)}, "secrets"),
         ({"environment_vars": {"X": "hidden-value"}, "secrets": ("X",)}, "secrets"),
@@ -55,6 +61,13 @@ def test_what_cannot_be_set_is_refused_by_name(fields: dict[str, Any], field: st
         complete(replace(SPEC, **fields))
     assert caught.value.details == {"field": field}
     assert "hidden-value" not in caught.value.message
+
+
+def test_common_names_can_be_set_and_the_page_lists_all_others() -> None:
+    assert complete(replace(SPEC, environment_vars={"ENV": "prod", "env": "x"})).environment_vars["ENV"] == "prod"
+    page = (Path(__file__).parents[3] / "docs/how-to/variables-and-secrets.md").read_text(encoding="utf-8")
+    limits = page.partition("## Limits")[2]
+    assert [name for name in (*variables._BEGINNINGS, *variables._NAMES) if f"`{name}`" not in limits] == []
 
 
 def test_values_have_room_in_one_line() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from jupyter_modelserve.controller.endpoints import planner
 from jupyter_modelserve.controller.endpoints.scales import Load, Scales
-from jupyter_modelserve.controller.endpoints.scaling import Delays, bounds
+from jupyter_modelserve.controller.endpoints.scaling import Delays
 from jupyter_modelserve.controller.endpoints.selection import select
 from jupyter_modelserve.controller.endpoints.status import derive
 from jupyter_modelserve.controller.endpoints.view import Desired, Key, Observed, Prepared, Routed, Worker, place
@@ -106,9 +106,7 @@ class World:
         if self.scales is None or not self.known:
             return
         selection = planner.effective(select(want), self.observe())
-        resting = {key for key, group in self.routed.workers.items() if not group and key in selection.known}
-        keys = {*selection.keys, *resting}
-        self.scales.track({key: bounds(want.spec, selection.entities, key) for key in keys}, self.routed)
+        self.scales.follow(want.spec, selection, self.routed)
         observed = self.observe()
         self.scales.settle(observed)
         steady = derive(want, observed, {}, "").update is not UpdateState.IN_PROGRESS

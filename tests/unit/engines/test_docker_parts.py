@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import sys
 import tarfile
@@ -84,6 +85,23 @@ def test_files_that_changed_meanwhile_are_refused(tmp_path: Path) -> None:
     (directory / "MLmodel").write_text("other\n")
     with pytest.raises(EngineRejected, match="changed"):
         list(archive.stream(archive.walk(directory), "w1", before))
+
+
+def test_what_cannot_be_read_is_refused_by_name_and_not_taken_for_a_silent_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = model(tmp_path)
+    found = archive.walk(directory)
+    (directory / "data" / "weights.bin").unlink()
+    with pytest.raises(EngineRejected, match=r"model file 'w1/data/weights.bin' cannot be read: No such file"):
+        list(archive.stream(found, "w1"))
+
+    def denied(path: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(directory / "data"))
+
+    monkeypatch.setattr(archive, "files", denied)
+    with pytest.raises(EngineRejected, match=r"model file 'data' cannot be read: Permission denied"):
+        archive.walk(directory)
 
 
 def test_a_mark_is_read_back() -> None:

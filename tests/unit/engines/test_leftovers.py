@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -60,6 +61,29 @@ async def test_an_engine_that_is_away_ends_nothing(paths: Paths) -> None:
     with pytest.raises(EngineUnavailable):
         await orphans.sweep(engines, docker, known)
     assert list(fake.replicas) == ["b" * 12]
+    await docker.close()
+
+
+async def test_the_sweep_goes_on_after_a_database_that_could_not_be_read(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orphans, "EVERY", 0.0)
+    fake = FakeEngine()
+    docker = DockerEngine(paths, "instance", DockerClient(f"unix://{paths.home}/no.sock"))
+    again = asyncio.Event()
+    asked: list[None] = []
+
+    async def known() -> frozenset[str]:
+        asked.append(None)
+        if len(asked) == 1:
+            raise OSError("the database is locked")
+        again.set()
+        return frozenset()
+
+    task = asyncio.create_task(orphans.keep(Engines({PROCESS: fake}), docker, known))
+    async with asyncio.timeout(10):
+        await again.wait()
+    task.cancel()
     await docker.close()
 
 

@@ -28,6 +28,12 @@ def test_files_are_linked(model: Path, tmp_path: Path) -> None:
     assert not [each for each in place.iterdir() if "digest" in each.name]
 
 
+def test_copies_are_not_reached_by_who_writes_to_the_source(model: Path, tmp_path: Path) -> None:
+    place = pushing.push(tmp_path / "models", "w1", model, "d1", link=False)
+    (model / "MLmodel").write_text("c")
+    assert (place / "MLmodel").read_text() == "a"
+
+
 def test_files_are_copied_where_links_fail(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError(18, "Invalid cross-device link")

@@ -65,6 +65,19 @@ async def test_runs_that_failed_or_still_run(world: World) -> None:
             check(each)
 
 
+async def test_what_a_client_of_mlflow_made_up_is_exported_too(world: World) -> None:
+    await world.run("r1", LOGGED)
+    await world.read("r1", "orders")
+    await world.sql("UPDATE runs SET start_time = 9000000000000000000")
+    await world.sql("UPDATE datasets SET dataset_schema = :s", s='{"mlflow_colspec": ["x", {"name": "y"}]}')
+    await world.version("iris", 1, f"models:/{LOGGED}", "r1")
+    found = openlineage.events(await world.graph("iris", "1", full=True), "i1")
+    for each in found:
+        check(each)
+    fields = [each["inputs"][0]["facets"]["schema"]["fields"] for each in found if each["inputs"]]
+    assert fields[0] == [{"name": "y", "type": ""}]
+
+
 @pytest.mark.parametrize(
     ("facts", "expected"),
     [
@@ -76,6 +89,8 @@ async def test_runs_that_failed_or_still_run(world: World) -> None:
          ("postgresql://db:5432", "shop.orders")),
         ({"source": '{"tags": {"mlflow.user": "me"}}', "source_type": "code"}, ("ours", "orders")),
         ({"source": "no JSON"}, ("ours", "orders")),
+        ({"source": "[" * 8000}, ("ours", "orders")),
+        ({"source": '{"uri": "http://[no-address"}'}, ("ours", "orders")),
         ({}, ("ours", "orders")),
     ],
 )  # fmt: skip

@@ -43,8 +43,9 @@ class Fast:
         self.file = ModelFile(str(directory))
         self.model = load(str(directory))
         self.scorer = Scorer(self.model, self.file, spec.get("unknown_columns", "warn"))
-        self.paths = paths.choose(self.model, self.file, self.scorer, config(directory, **spec))
-        self.runner = Runner(self.scorer, self.paths, spec.get("batch_rows", 1024), Clock())
+        made = config(directory, **spec)
+        self.paths = paths.choose(self.model, self.file, self.scorer, made)
+        self.runner = Runner(self.scorer, self.paths, made.batch_rows, Clock(), made.hider)
 
     def run(self, jobs: list[Job]) -> dict[Job, Response | None]:
         """Jobs that wait together, answered as a worker answers them: quickly if possible, then the rest."""

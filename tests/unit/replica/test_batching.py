@@ -85,6 +85,23 @@ def test_a_bad_row_spoils_only_its_own_request(ridge: Fast, monkeypatch: pytest.
     assert rows == [3, 1, 1, 1]
 
 
+@pytest.mark.req("REQ-140")
+@pytest.mark.parametrize("value", ["0123456789abcdef" * 40, "first line\nlast line"], ids=["long", "several lines"])
+def test_what_is_said_of_a_failed_batch_holds_no_part_of_a_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], value: str
+) -> None:
+    directory = estimators.save_estimator(tmp_path / "m", "sklearn", "ridge", DOUBLES)
+    model = Fast(directory, direct=False, secrets={"API_KEY": value})
+
+    def telling(*_: Any, **__: Any) -> Any:
+        raise ValueError(f"cannot log in with {value}")
+
+    monkeypatch.setattr(model.scorer, "predict", telling)
+    model.run([job(body([1, 2, 3, 4])) for _ in range(2)])
+    said = next(each for each in capsys.readouterr().err.split("a batch of ") if each.startswith("2 requests failed"))
+    assert said.splitlines()[1] == "ValueError: cannot log in with [secret]"
+
+
 def test_batches_are_bounded_in_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     directory = estimators.save_estimator(tmp_path / "m", "sklearn", "ridge", DOUBLES)
     model = Fast(directory, direct=False, batch_rows=8)

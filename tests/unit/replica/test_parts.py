@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from jupyter_modelserve.replica.hiding import Hider
 from jupyter_modelserve.replica.parent.environ import worker_environ
 from jupyter_modelserve.replica.parent.exits import explain_exit, oom_kills
 from jupyter_modelserve.replica.parent.logs import RotatingLog
@@ -77,6 +78,18 @@ def test_a_log_is_bounded_and_its_tail_spans_a_rotation(tmp_path: Path) -> None:
     assert [line[:8] for line in tail[:-1]] == [f"line {number}" for number in range(181, 200)]
     assert tail[-1] == "modelserve: end"
     assert log.tail(0) == []
+
+
+def test_only_a_line_feed_ends_a_line_of_a_log(tmp_path: Path) -> None:
+    log = RotatingLog(str(tmp_path / "a.log"), 4096)
+    printed = "asked\u2028 \x85 \x0b \x0c \x1c \r9999-01-01T00:00:00.000000Z x"
+    log.write(f"{printed}\nends in two\r\n\nopen".encode())
+    log.close()
+    assert log.tail(10) == [printed, "ends in two", "", "open"]
+    assert log.tail(1) == ["open"]
+    stamps = [line.partition(" ")[0] for line in log.tail(10, times=True)]
+    assert stamps == sorted(set(stamps))
+    assert all(each.startswith("20") for each in stamps)
 
 
 def test_phases_grow_until_they_are_done() -> None:
@@ -322,17 +335,19 @@ def test_an_example_outside_the_model_is_not_read(tmp_path: Path) -> None:
 
 @pytest.mark.req("REQ-050")
 def test_a_missing_module_names_the_distribution(tmp_path: Path) -> None:
-    found = failures.explain(ModuleNotFoundError("No module named 'cv2'", name="cv2"), str(tmp_path))
+    found = failures.explain(ModuleNotFoundError("No module named 'cv2'", name="cv2"), str(tmp_path), Hider(()))
     assert Cause(found["cause"]) is Cause.MISSING_MODULE
     assert "opencv-python-headless" in found["hint"]
     (tmp_path / "code" / "mine").mkdir(parents=True)
-    found = failures.explain(ModuleNotFoundError("no", name="mine.inner"), str(tmp_path))
+    found = failures.explain(ModuleNotFoundError("no", name="mine.inner"), str(tmp_path), Hider(()))
     assert "code directory" in found["hint"]
 
 
 def test_a_version_conflict_names_wanted_and_found(tmp_path: Path) -> None:
     (tmp_path / "requirements.txt").write_text("numpy==0.1\nunknown-thing==2\npandas\n")
-    found = failures.explain(ValueError("numpy.dtype size changed, may indicate binary incompatibility"), str(tmp_path))
+    found = failures.explain(
+        ValueError("numpy.dtype size changed, may indicate binary incompatibility"), str(tmp_path), Hider(())
+    )
     assert Cause(found["cause"]) is Cause.VERSION_CONFLICT
     assert "numpy 0.1 is wanted" in found["message"]
     assert "unknown-thing 2 is wanted, not installed found" in found["message"]

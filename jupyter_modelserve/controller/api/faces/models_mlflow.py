@@ -6,6 +6,7 @@ knows more.
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import Any, Final
 
@@ -34,6 +35,7 @@ from jupyter_modelserve.controller.lineage import databricks, keeper
 from jupyter_modelserve.errors import InvalidParameter
 
 operations = Operations(MLFLOW_UC, listed=False)
+log = logging.getLogger(__name__)
 _ENABLED: Final = "is_databricks_sdk_models_artifact_repository_enabled"
 _BY_NAME: Final = re.compile(r"""^\s*name\s*=\s*(?:'(?P<one>[^']+)'|"(?P<two>[^"]+)")\s*$""")
 _LIMITS: Final = (
@@ -232,9 +234,17 @@ async def make_version(request: Request, name: str, values: dict[str, Any], desc
     made = str(found["model_version"]["version"])
     told = request.headers.get(databricks.HEADER)
     if told:
-        await keeper.up_to_date(controller(request).database)
-        await controller(request).database.run(databricks.registered, name, made, told)
+        await _tell(request, name, made, told)
     return made
+
+
+async def _tell(request: Request, name: str, version: str, told: str) -> None:
+    """The version is there: what its header says of its origin, readable or not, must not make the call fail."""
+    try:
+        await keeper.up_to_date(controller(request).database)
+        await controller(request).database.run(databricks.registered, name, version, told)
+    except Exception:
+        log.exception("lineage leaves out what the header of %s version %s says", name, version)
 
 
 @operations.operation("POST", "/model-versions/finalize", Rule.USE)
@@ -307,9 +317,9 @@ async def emit_lineage(request: Request) -> JSONResponse:
         raise InvalidParameter(
             "model_version_lineage_info: must be an object", details={"field": "model_version_lineage_info"}
         )
-    if str(info.get("direction") or databricks.UPSTREAM) == databricks.UPSTREAM:
-        # Who loads a version may say so; what it came from is its maker's to say.
-        await require(request, Operation.VERSION_CREATE, model_of(name))
+    # Who may load a version may say that they did; what it came from is its maker's to say.
+    downstream = info.get("direction") == databricks.DOWNSTREAM
+    await require(request, Operation.VERSION_READ if downstream else Operation.VERSION_CREATE, model_of(name))
     await keeper.up_to_date(controller(request).database)
     await controller(request).database.run(databricks.emitted, name, version, info)
     return JSONResponse({})

@@ -9,16 +9,19 @@ from typing import Any
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
+from sqlalchemy import Connection
 
+from jupyter_modelserve import names
 from jupyter_modelserve.addresses import Rule
 from jupyter_modelserve.controller.api.faces import stage_endpoints as stages
 from jupyter_modelserve.controller.api.faces.common import arguments, controller, number, word
 from jupyter_modelserve.controller.api.faces.table import COMPUTE, ENDPOINTS
 from jupyter_modelserve.controller.api.operations import Operations, caller_of
-from jupyter_modelserve.controller.api.rules import actor_of, require, require_models
+from jupyter_modelserve.controller.api.rules import actor_of, manages, require
+from jupyter_modelserve.controller.endpoints.manager import Change, Edit, Judge
 from jupyter_modelserve.controller.governance.operations import Operation
 from jupyter_modelserve.controller.governance.securables import model as model_of
-from jupyter_modelserve.errors import Conflict, NotFound
+from jupyter_modelserve.errors import NotFound
 from jupyter_modelserve.types import Endpoint, EndpointSpec
 
 operations = Operations(ENDPOINTS, listed=False)
@@ -37,27 +40,39 @@ async def _find(request: Request, model: str) -> Endpoint:
     return stages.find(await controller(request).endpoints.listing(), model)
 
 
-async def _put(request: Request, spec: EndpointSpec) -> Endpoint:
-    return await controller(request).endpoints.put(spec, caller_of(request).name, actor_of(request))
+async def _change(request: Request, name: str, edit: Edit, judge: Judge) -> Endpoint:
+    asked = Change(name, edit, caller_of(request).name, actor_of(request), judge=judge)
+    return await controller(request).endpoints.change(asked)
+
+
+def _still(request: Request, model: str) -> Judge:
+    """Judges where it is written, and that the endpoint which was found is the model's still."""
+    manage = manages(controller(request), actor_of(request))
+
+    def judge(connection: Connection, before: EndpointSpec | None) -> None:
+        manage(connection, before)
+        if before is None or not stages.is_serverless(before, model):
+            raise stages.not_enabled(model)
+
+    return judge
 
 
 @operations.operation("POST", "/enable", Rule.MANAGE)
 async def enable(request: Request) -> JSONResponse:
     """Serve the model's Staging and Production versions (REQ-164). A model that is served in the classic way moves
-    over without a gap (REQ-011); one that is enabled already stays as it is.
+    over without a gap (REQ-011) and keeps its variables, secrets, tags and engine; one that is enabled already stays
+    as it is.
     """
     _, model = await _asked(request, Operation.ENDPOINT_MANAGE)
     known = await controller(request).endpoints.listing()
     try:
         found = stages.find(known, model)
     except NotFound:
-        spec = stages.enabled(model, caller_of(request).name)
-        before = [each.spec for each in known if each.spec.name == spec.name]
-        if any(entity.model != model for each in before for entity in each.entities):
-            raise Conflict(f"the endpoint {spec.name} serves another model already; stop it first") from None
-        state = await controller(request).governance.state()
-        require_models(state, actor_of(request), Operation.ENDPOINT_MANAGE, spec, *before)
-        found = await _put(request, spec)
+        by = caller_of(request).name
+        judge = manages(controller(request), actor_of(request), stages.enabled(model, by))
+        found = await _change(
+            request, names.endpoint_for(model), lambda before: stages.enabled(model, by, before), judge
+        )
     return JSONResponse({"endpoint_status": stages.endpoint_status(found, model)})
 
 
@@ -65,8 +80,8 @@ async def enable(request: Request) -> JSONResponse:
 async def disable(request: Request) -> JSONResponse:
     """End it (REQ-195); the model stays registered."""
     _, model = await _asked(request, Operation.ENDPOINT_MANAGE)
-    found = await _find(request, model)
-    await controller(request).endpoints.delete(found.spec.name, caller_of(request).name, actor_of(request))
+    found, judge = await _find(request, model), _still(request, model)
+    await controller(request).endpoints.delete(found.spec.name, caller_of(request).name, actor_of(request), judge=judge)
     return JSONResponse({})
 
 
@@ -114,6 +129,10 @@ async def update_compute_config(request: Request) -> JSONResponse:
     found = await _find(request, model)
     stage = stages.check_stage(word(values, "stage"))
     wanted = values.get("desired_workload_config_spec")
-    spec = stages.reconfigured(found.spec, stage, wanted, caller_of(request).name)
-    changed = found if spec == found.spec else await _put(request, spec)
-    return JSONResponse({"endpoint_status": stages.endpoint_status(changed, model)})
+
+    def edit(before: EndpointSpec | None) -> EndpointSpec:
+        return stages.reconfigured(before or found.spec, stage, wanted, caller_of(request).name)
+
+    if edit(None) != found.spec:
+        found = await _change(request, found.spec.name, edit, _still(request, model))
+    return JSONResponse({"endpoint_status": stages.endpoint_status(found, model)})

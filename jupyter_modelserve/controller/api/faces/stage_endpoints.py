@@ -13,7 +13,7 @@ from typing import Any, Final
 from jupyter_modelserve import names
 from jupyter_modelserve.controller.api.faces.common import flag
 from jupyter_modelserve.controller.store.database import now_ms
-from jupyter_modelserve.errors import InvalidParameter, NotFound
+from jupyter_modelserve.errors import Conflict, InvalidParameter, NotFound
 from jupyter_modelserve.types import (
     Endpoint,
     EndpointSpec,
@@ -98,20 +98,35 @@ def find(endpoints: Iterable[Endpoint], model: str) -> Endpoint:
     for each in endpoints:
         if is_serverless(each.spec, model) and not each.deleting:
             return each
-    raise NotFound(
+    raise not_enabled(model)
+
+
+def not_enabled(model: str) -> NotFound:
+    """What to say of a model that has no such endpoint."""
+    return NotFound(
         f"serverless real-time inference is not enabled for {model}; POST "
         "/api/2.0/preview/mlflow/endpoints-v2/enable enables it",
         details={"registered_model_name": model},
     )
 
 
-def enabled(model: str, by: str) -> EndpointSpec:
-    """The endpoint of a model that is enabled now: both stages, small, kept awake (REQ-164)."""
+def enabled(model: str, by: str, before: EndpointSpec | None = None) -> EndpointSpec:
+    """The endpoint of a model that is enabled now: both stages, small, kept awake (REQ-164).
+
+    What else *before*, the endpoint of that name, has (variables, secrets, tags, engine) stays.
+
+    Raises:
+        Conflict: it serves another model.
+    """
+    if before is not None and any(each.model != model for each in before.entities):
+        raise Conflict(f"the endpoint {before.name} serves another model already; stop it first")
+    if before is not None and is_serverless(before, model):
+        return before
     entities = tuple(
         ServedEntity(model, Selector(SelectorKind.STAGE, stage), name=stage, traffic=100 * (stage == SERVED[1]))
         for stage in SERVED
     )
-    spec = EndpointSpec(names.endpoint_for(model), entities)
+    spec = replace(before or EndpointSpec(names.endpoint_for(model), entities), entities=entities)
     for stage in SERVED:
         spec = _remembering(spec, StageCompute(stage, WorkloadSize.SMALL, False, now_ms(), by))
     return spec

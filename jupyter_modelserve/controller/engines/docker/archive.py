@@ -28,20 +28,23 @@ def walk(source: Path) -> list[tuple[str, Path]]:
     """The files of a model in the order of its digest. Blocking.
 
     Raises:
-        EngineRejected: something that must not travel (a link that leaves the model, a special file).
+        EngineRejected: something that must not travel (a link that leaves the model, a special file), or that cannot
+            be read.
     """
     try:
         return sorted(files(source))
     except InvalidParameter as error:
         raise EngineRejected(error.message) from None
+    except OSError as error:
+        raise _unreadable(os.path.relpath(error.filename or source, source), error) from None
 
 
 def stream(found: list[tuple[str, Path]], prefix: str, digest: str = "") -> Iterator[bytes]:
     """A tar archive of *found* below *prefix*, in pieces. Blocking.
 
     Raises:
-        EngineRejected: the files are not those of *digest* (when it is a SHA-256): they changed in the meantime.
-        OSError: a file cannot be read.
+        EngineRejected: the files are not those of *digest* (when it is a SHA-256): they changed in the meantime; or a
+            file cannot be read.
     """
     total = hashlib.sha256()
     known: set[str] = set()
@@ -83,7 +86,12 @@ def _directories(known: set[str], path: PurePosixPath) -> Iterator[bytes]:
 
 
 def _file(name: str, path: Path, content: hashlib._Hash) -> Iterator[bytes]:
-    with path.open("rb") as opened:
+    try:
+        opened = path.open("rb")
+    except OSError as error:
+        # As it is, it would be taken for a word of the engine's socket.
+        raise _unreadable(name, error) from None
+    with opened:
         size = os.fstat(opened.fileno()).st_size
         yield _header(name, size)
         left = size
@@ -94,6 +102,10 @@ def _file(name: str, path: Path, content: hashlib._Hash) -> Iterator[bytes]:
         if left or opened.read(1):
             raise EngineRejected(f"model file {name!r} changed while it was read")
     yield b"\0" * (-size % 512)
+
+
+def _unreadable(name: str, error: OSError) -> EngineRejected:
+    return EngineRejected(f"model file {name!r} cannot be read: {error.strerror}")
 
 
 def _header(name: str, size: int) -> bytes:

@@ -1,7 +1,8 @@
 """Keeps the values of secrets out of what a model prints and out of what is said about it (REQ-140).
 
 A model may print what it was given, above all in a traceback; a log is read by more people than a secret is for. This
-is a net, not a wall: a model that encodes a secret before it prints it is not caught.
+is a net, not a wall: a model that encodes a secret before it prints it is not caught. Parent and worker use it: whoever
+shortens a text hides first, because half a value is not found any more.
 """
 
 from __future__ import annotations
@@ -32,12 +33,16 @@ class Hider:
         """Begin and end of the values in *data*."""
         return [] if self._pattern is None else [found.span() for found in self._pattern.finditer(data)]
 
+    def clean_text(self, text: str) -> str:
+        """*text* without the values."""
+        return text if self._pattern is None else self.clean(text.encode("utf-8", "replace")).decode("utf-8")
+
     def clean_all(self, value: Any) -> Any:
         """A JSON value without them, in whatever text they stand."""
         if self._pattern is None:
             return value
         if isinstance(value, str):
-            return self.clean(value.encode("utf-8", "replace")).decode("utf-8")
+            return self.clean_text(value)
         if isinstance(value, dict):
             return {key: self.clean_all(each) for key, each in value.items()}
         return [self.clean_all(each) for each in value] if isinstance(value, list) else value
