@@ -17,11 +17,31 @@ import httpx
 from jupyter_modelserve.controller.engines.base import EngineConflict, EngineRejected, EngineUnavailable
 from jupyter_modelserve.controller.sockets import over_tcp, over_unix
 from jupyter_modelserve.errors import InvalidParameter
+from jupyter_modelserve.settings import Settings
 from jupyter_modelserve.types import Failure, Phase, Verdict, VersionState, from_json
 
 DEADLINE = 5.0
 """Seconds that a parent may take to answer an operation; none of them waits for a model."""
 _MISDIRECTED = 421
+
+
+def worker_spec(
+    settings: Settings, model: str, version: str, directory: str, *, timeout: float, unknown_columns: str
+) -> dict[str, Any]:
+    """What every version is started with (the protocol's WorkerSpec), checked or served: so one is as the other."""
+    return {
+        "model": model,
+        "version": version,
+        "directory": directory,
+        "unknown_columns": unknown_columns,
+        "timeout": timeout,
+        "kill_grace": settings.kill_grace,
+        "startup_budget": settings.startup_budget,
+        "body_limit": settings.body_limit,
+        "json_depth": settings.json_depth,
+        "direct": settings.direct,
+        "batching": {"on": True, "off": False}.get(settings.batching),
+    }
 
 
 class NotOurs(EngineUnavailable):

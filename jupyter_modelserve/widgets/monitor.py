@@ -16,12 +16,13 @@ from jupyter_modelserve.types import Endpoint, VersionStatus
 from jupyter_modelserve.widgets import pages, pictures
 from jupyter_modelserve.widgets.counters import read
 from jupyter_modelserve.widgets.history import History
+from jupyter_modelserve.widgets.live import LiveView
 from jupyter_modelserve.widgets.style import STYLE, view
 
 _LOG_LINES = 40
 
 
-class ServingMonitor(ipywidgets.VBox):
+class ServingMonitor(LiveView):
     """Shows an instance and looks again every *interval* seconds, until :meth:`close` or the end of the kernel.
 
     Args:
@@ -33,33 +34,18 @@ class ServingMonitor(ipywidgets.VBox):
     def __init__(self, interval: float = 2.0, window: float = 300.0, client: Client | None = None) -> None:
         self._client = client or session.current()
         self._history = History(window)
-        self._interval = interval
         self._head, self._charts, self._table, self._log = (ipywidgets.HTML() for _ in range(4))
         self._choice = ipywidgets.Dropdown(description="Log of")
         self._choice.observe(self._show_log, names="value")
         top = ipywidgets.HTML(STYLE + view(pages.navigation(pages.MONITOR)))
-        super().__init__([top, self._head, self._charts, self._table, self._choice, self._log])
+        super().__init__([top, self._head, self._charts, self._table, self._choice, self._log], interval)
         self.refresh()
-        self._task = self._begin() if interval > 0 else None
+        self._begin()
 
-    def _begin(self) -> asyncio.Task[None] | None:
-        try:
-            return asyncio.get_running_loop().create_task(self._follow())
-        except RuntimeError:
-            return None  # no loop, no live view: a script that only wants one picture
-
-    async def _follow(self) -> None:
-        while self.comm is not None:
-            await asyncio.sleep(self._interval)
-            self._show(await asyncio.to_thread(self._look))
-            if self._choice.value:
-                self._log.value = await asyncio.to_thread(self._read_log, self._choice.value)
-
-    def close(self) -> None:
-        """Stop looking and take the view away."""
-        if self._task:
-            self._task.cancel()
-        super().close()
+    async def _again(self) -> None:
+        self._show(await asyncio.to_thread(self._look))
+        if self._choice.value:
+            self._log.value = await asyncio.to_thread(self._read_log, self._choice.value)
 
     def refresh(self) -> None:
         """Look now."""

@@ -21,6 +21,7 @@ from jupyter_modelserve.governed import Catalog, Principal
 from jupyter_modelserve.types import Endpoint, Model
 from jupyter_modelserve.widgets import pages
 from jupyter_modelserve.widgets import registry_parts as parts
+from jupyter_modelserve.widgets.live import LiveView
 from jupyter_modelserve.widgets.style import STYLE, view
 
 _ALL: Final = "all"
@@ -37,7 +38,7 @@ class _Seen:
     endpoints: list[Endpoint]
 
 
-class RegistryBrowser(ipywidgets.VBox):
+class RegistryBrowser(LiveView):
     """Browses the registry, and looks again every *interval* seconds until :meth:`close` or the end of the kernel.
 
     Args:
@@ -48,7 +49,6 @@ class RegistryBrowser(ipywidgets.VBox):
 
     def __init__(self, model: str = "", interval: float = 5.0, client: Client | None = None) -> None:
         self._client = client or session.current()
-        self._interval = interval
         self._seen: _Seen | None = None
         self._filling = False
         self._head, self._about = ipywidgets.HTML(), ipywidgets.HTML()
@@ -63,12 +63,13 @@ class RegistryBrowser(ipywidgets.VBox):
             "History": self._history,
         }
         self._tabs = ipywidgets.Tab(children=[ipywidgets.HTML() for _ in self._pages], titles=tuple(self._pages))
-        super().__init__([ipywidgets.HTML(STYLE + view(pages.navigation(pages.REGISTRY))), self._head, self._body()])
+        top = ipywidgets.HTML(STYLE + view(pages.navigation(pages.REGISTRY)))
+        super().__init__([top, self._head, self._body()], interval)
         self._wanted = model or pages.asked("model"), pages.asked("version")
         self._listen()
         self.refresh()
         self._wanted = "", ""
-        self._task = self._begin() if interval > 0 else None
+        self._begin()
 
     def _body(self) -> ipywidgets.Box:
         left = ipywidgets.VBox([self._search, self._catalog, self._models])
@@ -88,22 +89,8 @@ class RegistryBrowser(ipywidgets.VBox):
         self._versions.observe(unless_filling(self._show_page), names="value")
         self._tabs.observe(unless_filling(self._show_page), names="selected_index")
 
-    def _begin(self) -> asyncio.Task[None] | None:
-        try:
-            return asyncio.get_running_loop().create_task(self._follow())
-        except RuntimeError:
-            return None  # no loop, no live view: a script that only wants one picture
-
-    async def _follow(self) -> None:
-        while self.comm is not None:
-            await asyncio.sleep(self._interval)
-            self._take(await asyncio.to_thread(self._look))
-
-    def close(self) -> None:
-        """Stop looking and take the view away."""
-        if self._task:
-            self._task.cancel()
-        super().close()
+    async def _again(self) -> None:
+        self._take(await asyncio.to_thread(self._look))
 
     def refresh(self) -> None:
         """Look now."""

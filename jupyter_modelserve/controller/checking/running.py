@@ -29,7 +29,7 @@ from jupyter_modelserve.controller.engines.base import (
 )
 from jupyter_modelserve.controller.environments import EnvironmentFailed
 from jupyter_modelserve.controller.registry.files import FilesMissing
-from jupyter_modelserve.controller.replicas import ReplicaClient, WorkerStatus
+from jupyter_modelserve.controller.replicas import ReplicaClient, WorkerStatus, worker_spec
 from jupyter_modelserve.controller.sockets import over_unix
 from jupyter_modelserve.errors import ModelServeError
 from jupyter_modelserve.settings import Paths, Settings
@@ -195,19 +195,9 @@ class Runner:
 
     def _worker(self, trial: Trial, directory: str) -> dict[str, Any]:
         settings = self._settings
-        return {
-            "model": trial.model,
-            "version": trial.version or "0",
-            "directory": directory,
-            "unknown_columns": settings.unknown_columns,
-            "timeout": settings.request_timeout,
-            "kill_grace": settings.kill_grace,
-            "startup_budget": settings.startup_budget,
-            "body_limit": settings.body_limit,
-            "json_depth": settings.json_depth,
-            "direct": settings.direct,
-            "batching": {"on": True, "off": False}.get(settings.batching),
-        }
+        limit, columns = settings.request_timeout, str(settings.unknown_columns)
+        version = trial.version or "0"
+        return worker_spec(settings, trial.model, version, directory, timeout=limit, unknown_columns=columns)
 
     async def _settled(self, client: ReplicaClient, trial: Trial) -> WorkerStatus:
         """The worker once it is READY or FAILED; its own start-up budget ends it, and ours ends everything."""

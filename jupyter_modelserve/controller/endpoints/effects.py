@@ -12,6 +12,7 @@ from jupyter_modelserve.controller.endpoints.observation import Observer, Sight
 from jupyter_modelserve.controller.endpoints.preparation import check_again
 from jupyter_modelserve.controller.endpoints.view import Key, Prepared, place
 from jupyter_modelserve.controller.engines.base import Engine, ReplicaSpec
+from jupyter_modelserve.controller.replicas import worker_spec
 from jupyter_modelserve.controller.store.secrets import Secret
 from jupyter_modelserve.settings import Settings
 from jupyter_modelserve.types import Cause, EndpointSpec, Failure
@@ -74,10 +75,10 @@ class Effects:
         client = observer.client(replica)
         await self._check(key, prepared)
         directory = await self._engine.push(replica, prepared.worker, Path(prepared.directory), prepared.digest)
-        worker_spec = self._worker_spec(key, directory, spec)
+        wanted = self._worker_spec(key, directory, spec)
         if secrets:
-            worker_spec["secrets"] = {name: each.value for name, each in secrets.items()}
-        await client.put_worker(prepared.worker, worker_spec)
+            wanted["secrets"] = {name: each.value for name, each in secrets.items()}
+        await client.put_worker(prepared.worker, wanted)
 
     def settings_key(self, spec: EndpointSpec, secrets: Mapping[str, Secret]) -> str:
         """Everything that the versions of an endpoint are started with; when it changes, so do their workers.
@@ -119,19 +120,9 @@ class Effects:
         return spec.request_timeout or self._settings.request_timeout
 
     def _worker_spec(self, key: Key, directory: str, spec: EndpointSpec) -> dict[str, Any]:
-        settings = self._settings
-        return {
-            "model": key[0],
-            "version": key[1],
-            "directory": directory,
-            "unknown_columns": str(spec.unknown_columns or settings.unknown_columns),
-            "timeout": self._timeout(spec),
-            "kill_grace": settings.kill_grace,
-            "startup_budget": settings.startup_budget,
-            "body_limit": settings.body_limit,
-            "json_depth": settings.json_depth,
-            "direct": settings.direct,
-            "batching": {"on": True, "off": False}.get(settings.batching),
+        columns = str(spec.unknown_columns or self._settings.unknown_columns)
+        common = worker_spec(self._settings, *key, directory, timeout=self._timeout(spec), unknown_columns=columns)
+        return common | {
             "concurrency": max((each.workload_size.concurrency for each in spec.entities), default=1),
             "environ": dict(spec.environment_vars),
         }

@@ -20,20 +20,20 @@ REPORTER: Final = "reported_by"
 
 def of_run(connection: Connection, run: str, tags: Mapping[str, str]) -> None:
     """Link a run with its notebook: by the execution that it belongs to, or directly when somebody worked in it."""
-    told = _told(tags)
-    if "run" in told:
-        store.link(connection, _execution(connection, told), Relation.TRACKED, run, _cell(told))
-    elif "path" in told:
-        store.link(connection, notebook(connection, told["path"]), Relation.RAN, run, _cell(told))
+    _link(connection, run, tags, Relation.TRACKED, Relation.RAN)
 
 
 def of_version(connection: Connection, version: str, tags: Mapping[str, str]) -> None:
     """Link a version that no stamped run stands behind with the execution or notebook that registered it."""
+    _link(connection, version, tags, Relation.REGISTERED, Relation.REGISTERED)
+
+
+def _link(connection: Connection, target: str, tags: Mapping[str, str], executed: Relation, worked: Relation) -> None:
     told = _told(tags)
     if "run" in told:
-        store.link(connection, _execution(connection, told), Relation.REGISTERED, version, _cell(told))
+        store.link(connection, _execution(connection, told), executed, target, _cell(told))
     elif "path" in told:
-        store.link(connection, notebook(connection, told["path"]), Relation.REGISTERED, version, _cell(told))
+        store.link(connection, notebook(connection, told["path"]), worked, target, _cell(told))
 
 
 def stamped(tags: Mapping[str, str]) -> bool:

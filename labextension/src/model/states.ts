@@ -3,7 +3,12 @@
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import type { IEndpoint, IInstanceStatus, ISelector } from '../api';
+import type {
+  IEndpoint,
+  IEnvironment,
+  IInstanceStatus,
+  ISelector
+} from '../api';
 import type { ViewState } from '../tokens';
 
 /** The four looks of a state. */
@@ -70,6 +75,16 @@ export function versionBadge(state: string, trans: TranslationBundle): IBadge {
     default:
       return { text: state, level: 'idle' };
   }
+}
+
+/** Where a version runs, in words. */
+export function environmentText(
+  environment: IEnvironment | null,
+  trans: TranslationBundle
+): string {
+  return environment
+    ? trans.__('%1, Python %2', environment.kind, environment.python_version)
+    : '–';
 }
 
 /** Where a check stands, as a badge. */

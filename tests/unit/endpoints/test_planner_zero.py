@@ -45,6 +45,16 @@ def at_zero(want: Desired) -> World:
     return world
 
 
+def under_load(want: Desired) -> World:
+    """Three replicas, because they are needed."""
+    world = World(count=3)
+    world.follow_load()
+    world.settle(want)
+    world.minutes(1, load=9.0)
+    world.settle(want)
+    return world
+
+
 def status(world: World, want: Desired) -> EndpointStatus:
     return derive(want, world.observe(), {}, "http://h")
 
@@ -284,11 +294,7 @@ def test_a_successor_that_fails_while_requests_are_held_for_it_says_so() -> None
 )
 def test_a_name_that_moves_under_load_keeps_its_capacity(want: Desired, heir: Key) -> None:
     before = champion(1)
-    world = World(count=3)
-    world.follow_load()
-    world.settle(before)
-    world.minutes(1, load=9.0)
-    world.settle(before)
+    world = under_load(before)
     assert len(world.routed.workers[ONE]) == 3
     world.settle(want)
     assert {key: len(group) for key, group in world.routed.workers.items()} == {heir: 3}
@@ -300,11 +306,7 @@ def test_a_name_that_moves_under_load_keeps_its_capacity(want: Desired, heir: Ke
 @pytest.mark.req("REQ-134")
 def test_a_replica_that_answers_does_not_go_while_one_that_would_stay_does_not() -> None:
     want = champion(1, scale_to_zero=False)
-    world = World(count=3)
-    world.follow_load()
-    world.settle(want)
-    world.minutes(1, load=9.0)
-    world.settle(want)
+    world = under_load(want)
     broken = world.workers["r0.w-iris-1"]
     world.workers[broken.id] = replace(broken, state=VersionState.FAILED, failure=BROKEN)
     world.minutes(6)
@@ -319,11 +321,7 @@ def test_a_replica_that_answers_does_not_go_while_one_that_would_stay_does_not()
 @pytest.mark.req("REQ-134")
 def test_fewer_replicas_are_unrouted_before_they_end() -> None:
     want = champion(1, scale_to_zero=False)
-    world = World(count=3)
-    world.follow_load()
-    world.settle(want)
-    world.minutes(1, load=9.0)
-    world.settle(want)
+    world = under_load(want)
     assert len(world.routed.workers[ONE]) == 3
     world.minutes(6)
     world.settle(want)  # the world itself refuses to end what is routed or not acknowledged

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,20 +14,11 @@ from jupyter_modelserve.controller.store.audit import Actor
 from jupyter_modelserve.controller.store.database import Database
 from jupyter_modelserve.controller.store.tables import endpoint_secrets
 from jupyter_modelserve.errors import InvalidParameter
-from jupyter_modelserve.settings import Paths
 from jupyter_modelserve.types import EndpointSpec, Selector, SelectorKind, ServedEntity, to_json
 
 pytestmark = pytest.mark.req("REQ-140")
 SPEC = EndpointSpec("iris", (ServedEntity("iris", Selector(SelectorKind.ACTIVE), "e"),), secrets=("KEY",))
 PLAIN = EndpointSpec("iris", SPEC.entities)
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    made = Database.of(Paths(tmp_path))
-    await made.prepare()
-    yield made
-    await made.close()
 
 
 def put(connection: Connection, spec: EndpointSpec, **values: str) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import stat
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -23,14 +22,6 @@ from jupyter_modelserve.settings import Paths
 from jupyter_modelserve.types import EndpointSpec, ModelVersion, Scope, Selector, SelectorKind, ServedEntity
 
 SPEC = EndpointSpec("iris", (ServedEntity("iris", Selector(SelectorKind.ALIAS, "Champion")),))
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    made = Database.of(Paths(tmp_path))
-    await made.prepare()
-    yield made
-    await made.close()
 
 
 async def test_the_file_is_private(database: Database, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ import * as React from 'react';
 
 import type { ICheck, IVersionChecks } from '../../api';
 import * as magics from '../../model/magics';
-import { checkBadge } from '../../model/states';
+import { checkBadge, environmentText } from '../../model/states';
 import { Copyable } from '../address';
 import { Badge } from '../badge';
 import { useServices } from '../context';
@@ -104,16 +104,7 @@ function Outcome(props: {
           [trans.__('Started'), when(check.started_at)],
           [trans.__('Took'), trans.__('%1 s', check.seconds.toFixed(1))],
           [trans.__('Trial prediction'), check.verdict ?? '–'],
-          [
-            trans.__('Environment'),
-            environment
-              ? trans.__(
-                  '%1, Python %2',
-                  environment.kind,
-                  environment.python_version
-                )
-              : '–'
-          ],
+          [trans.__('Environment'), environmentText(environment, trans)],
           ...(changed
             ? [[trans.__('Tried with'), changed] as [string, string]]
             : [])

@@ -5,6 +5,7 @@ import { CommandIDs } from '../../commands/ids';
 import {
   answers,
   endpointBadge,
+  environmentText,
   selectorText,
   versionBadge
 } from '../../model/states';
@@ -42,16 +43,7 @@ function Details(props: { version: IVersionStatus }): React.ReactElement {
           ],
           [trans.__('Trial prediction'), version.verdict ?? '–'],
           [trans.__('Restarts'), String(version.restarts)],
-          [
-            trans.__('Environment'),
-            environment
-              ? trans.__(
-                  '%1, Python %2',
-                  environment.kind,
-                  environment.python_version
-                )
-              : '–'
-          ]
+          [trans.__('Environment'), environmentText(environment, trans)]
         ]}
       />
       <Phases phases={version.phases} ended={version.state === 'READY'} />
