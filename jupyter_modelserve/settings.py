@@ -198,6 +198,10 @@ class Paths:
         """The controller's only address."""
         return self.run / "controller.sock"
 
+    def port_socket(self, daemon: str) -> Path:
+        """Where ``gateway`` or ``controller`` hands out the socket that listens on the instance's port."""
+        return self.run / f"{daemon}-port.sock"
+
     @property
     def mlflow_socket(self) -> Path:
         """The MLflow child's only address."""

@@ -42,6 +42,7 @@ from jupyter_modelserve.controller.store.database import Database
 from jupyter_modelserve.controller.store.local_user import local_user
 from jupyter_modelserve.launcher import identity
 from jupyter_modelserve.launcher.partner import Partner
+from jupyter_modelserve.launcher.port import Keeper
 from jupyter_modelserve.launcher.spawning import spawn_gateway
 from jupyter_modelserve.settings import Paths, Settings
 from jupyter_modelserve.types import Instance
@@ -102,6 +103,7 @@ async def serve(paths: Paths, instance: Instance) -> None:
         asyncio.create_task(Partner(paths, "gateway", spawn_gateway).run(), name="partner"),
     ]
     background.insert(0, asyncio.create_task(_end_when_idle(controller), name="idle"))
+    background.insert(0, asyncio.create_task(Keeper(paths, instance.port).run(), name="port"))
     try:
         await _listen(controller)
     finally:

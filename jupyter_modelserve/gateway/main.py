@@ -13,6 +13,7 @@ import resource
 import signal
 import socket
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
@@ -21,10 +22,13 @@ from jupyter_modelserve import locks
 from jupyter_modelserve.errors import InvalidParameter
 from jupyter_modelserve.gateway.app import Gateway
 from jupyter_modelserve.gateway.front import Front
+from jupyter_modelserve.launcher import port as port_keeping
 from jupyter_modelserve.settings import Paths, Settings
 from jupyter_modelserve.types import Instance, from_json
 
 _SPARE_FILES: Final = 128
+_KEEPER_PATIENCE_S: Final = 3.0
+_PAUSE_S: Final = 0.05
 _logger = logging.getLogger(__name__)
 
 
@@ -43,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         settings = Settings.load(home)
         instance = read_instance(paths)
-        listener = bind(instance.port)
+        listener = listen(paths, instance.port)
     except (InvalidParameter, OSError) as error:
         return _fail(str(error))
     with lock:
@@ -72,6 +76,27 @@ def read_instance(paths: Paths) -> Instance:
     if not 0 < instance.port < 65536:
         raise InvalidParameter(f"{paths.instance_file}: port {instance.port} is not usable")
     return instance
+
+
+def listen(paths: Paths, port: int, patience: float = _KEEPER_PATIENCE_S) -> socket.socket:
+    """The listening socket: the one that the controller kept when the last gateway died, else a new one.
+
+    Raises:
+        InvalidParameter: another program has the port.
+    """
+    until = time.monotonic() + patience
+    while True:
+        kept = port_keeping.ask(paths, "controller", port)
+        if kept is not None:
+            _logger.info("goes on with the port that the controller kept")
+            return kept
+        try:
+            return bind(port)
+        except InvalidParameter:
+            # A controller that is busy may have it and be late with its answer.
+            if time.monotonic() > until or not locks.is_held(paths.lock("controller")):
+                raise
+        time.sleep(_PAUSE_S)
 
 
 def bind(port: int) -> socket.socket:
@@ -123,7 +148,9 @@ async def _serve(paths: Paths, settings: Settings, instance: Instance, listener:
     front = Front(gateway, max_connections())
     parts = (gateway.snapshots.run, gateway.partner.run, gateway.usage.run, gateway.hints.run, gateway.log.run)
     tasks = [asyncio.create_task(_forever(each)) for each in (*parts, gateway.streams.run, gateway.demand.run)]
+    spare = listener.dup()
     await front.listen(listener, paths.gateway_socket)
+    tasks.append(asyncio.create_task(_lend(paths, spare, gateway.stop)))
     _logger.info("gateway of %s serves http://127.0.0.1:%d", paths.home, instance.port)
     await front.run(gateway.stop)
     for task in tasks:
@@ -131,6 +158,17 @@ async def _serve(paths: Paths, settings: Settings, instance: Instance, listener:
     await gateway.usage.report()
     gateway.log.flush()
     paths.gateway_socket.unlink(missing_ok=True)
+
+
+async def _lend(paths: Paths, listener: socket.socket, stop: asyncio.Event) -> None:
+    """Hand the port to the controller, for the case that we are killed."""
+    lending = port_keeping.Lending(paths.port_socket("gateway"))
+    lending.held = listener
+    lending.open()
+    try:
+        await stop.wait()
+    finally:
+        lending.close()
 
 
 async def _forever(part: Callable[[], Awaitable[None]]) -> None:

@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from jupyter_modelserve.locks import is_held
+from jupyter_modelserve.locks import is_held, owner
 from jupyter_modelserve.settings import Paths
 
 _PERIOD: Final = 1.0
+_MOMENT: Final = 0.01
 _SETTLED: Final = 5.0
 """Seconds after which a start counts as a success: a death after that is news and not a loop."""
 _START: Final = 30.0
@@ -95,7 +96,32 @@ class Partner:
             _logger.exception("the %s could not be started", self._daemon)
 
     async def run(self) -> None:
-        """Look once a second."""
+        """Look once a second, and at once when the daemon's process ends (where the system tells that)."""
         while True:
             await self.look()
-            await asyncio.sleep(_PERIOD)
+            pid = owner(self._paths.lock(self._daemon)) if self.alive else None
+            if await ended(pid or 0, _PERIOD):
+                # Its lock is free a moment after its end is told.
+                await asyncio.sleep(_MOMENT)
+
+
+async def ended(pid: int, seconds: float) -> bool:
+    """Wait until the process *pid* ends, at most *seconds*; whether it did.
+
+    Where nothing tells (a system without process descriptors, a process that is gone already) it waits the whole time.
+    """
+    try:
+        handle = os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        await asyncio.sleep(seconds)
+        return False
+    loop, told = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(handle, told.set)
+    try:
+        await asyncio.wait_for(told.wait(), seconds)
+    except TimeoutError:
+        return False
+    finally:
+        loop.remove_reader(handle)
+        os.close(handle)
+    return True

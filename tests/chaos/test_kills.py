@@ -18,6 +18,8 @@ Note = Callable[[str], None]
 REPLICATED = "replicas" in ServedEntity.__dataclass_fields__
 CONCURRENCY = 4
 """Requests in flight to one Small worker: what dies with it may be lost."""
+NOTICED = 0.05
+"""Seconds within which a caller notices that his idle connection was closed."""
 LOST = frozenset({502})
 REFUSED = frozenset({502, 503})
 
@@ -111,20 +113,24 @@ def test_r5_the_gateway_is_killed(world: World, note: Note) -> None:
         world.steady(name, 1)
         world.put(name, name, "version", "1")
     for _ in range(2):
-        with world.load("/model/r5-a/1/invocations", rate=50) as load:
-            load.wait_for(50)
+        with world.load("/model/r5-a/1/invocations") as load:
+            load.wait_for(100)
+            gateway = world.daemon("gateway")
             killed = load.now()
-            world.kill(world.daemon("gateway"))
+            world.kill(gateway)
+            dead = load.now()
             answers(load)
             for name in names:
                 assert world.score(f"/model/{name}/1/invocations").status_code == 200
-            load.wait_for(len(load.shots) + 50)
-        first = min((shot for shot in load.shots if shot.intended > killed and shot.status), key=lambda s: s.answered)
-        back = first.answered - killed
-        note(f"port answers again after {back:.2f} s")
+            load.wait_for(len(load.shots) + 200)
+        # The controller kept the port, so who came meanwhile waited in its queue. Lost is what the gateway had in hand.
+        bad = [shot for shot in load.shots if shot.status != 200]
+        outside = [shot for shot in bad if shot.answered < killed or shot.intended > dead + NOTICED]
+        assert not outside, f"{len(outside)} requests failed that the gateway did not have: {outside[:3]}"
+        note(Slo(failed=len(bad), versions=frozenset("1"), only=frozenset({0})).check(load.shots))
+        back = min(shot.answered for shot in load.shots if shot.intended > dead) - killed
+        note(f"only requests in the gateway's hands were lost; the others waited at most {back:.2f} s")
         assert back < 15
-        assert first.status == 200, "the routes were not complete at the first answer"
-        Slo(failed=len(load.shots), versions=frozenset("1"), only=frozenset({0})).check(load.shots)
     until("one gateway", lambda: len(world.processes("gateway")) == 1, 20)
 
 

@@ -21,7 +21,7 @@ from jupyter_modelserve.gateway.log import AccessLog
 from jupyter_modelserve.gateway.metrics import Metrics, escape
 from jupyter_modelserve.gateway.request import Request
 from jupyter_modelserve.gateway.usage import Usage
-from jupyter_modelserve.launcher.partner import Partner, is_alive
+from jupyter_modelserve.launcher.partner import Partner, ended, is_alive
 from jupyter_modelserve.locks import is_held
 from jupyter_modelserve.settings import Paths
 
@@ -220,6 +220,42 @@ async def test_a_failing_launcher_is_logged_and_tried_again(paths: Paths, caplog
     partner = Partner(paths, "controller", spawn)
     await partner.look()
     assert "could not be started" in caplog.text
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="this system does not tell the end of a process")
+async def test_the_end_of_a_daemon_is_noticed_when_it_happens(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jupyter_modelserve.launcher.partner._PERIOD", 60.0)
+    spawned, child = asyncio.Event(), _holder(paths)
+
+    def spawn(given: Paths) -> int:
+        loop.call_soon_threadsafe(spawned.set)
+        return 0
+
+    loop = asyncio.get_running_loop()
+    watching = asyncio.create_task(Partner(paths, "controller", spawn).run())
+    await asyncio.sleep(0.1)
+    assert not spawned.is_set()
+    child.kill()
+    await asyncio.wait_for(spawned.wait(), 20)
+    watching.cancel()
+    child.communicate()
+
+
+def _holder(paths: Paths) -> subprocess.Popen[bytes]:
+    """A process that holds the controller's lock."""
+    code = "import pathlib, sys; from jupyter_modelserve import locks; kept = locks.take(pathlib.Path(sys.argv[1]))"
+    command = [sys.executable, "-c", f"{code}; print(1, flush=True); input()", str(paths.lock("controller"))]
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"1\n"
+    return child
+
+
+async def test_a_process_that_nothing_is_told_of_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not await ended(0, 0.01)
+    assert not await ended(os.getpid(), 0.01)
+    monkeypatch.delattr(os, "pidfd_open", raising=False)
+    assert not await ended(os.getpid(), 0.01)
 
 
 def test_no_process_has_the_id_zero() -> None:
