@@ -32,6 +32,7 @@ from jupyter_modelserve.gateway.log import AccessLog
 from jupyter_modelserve.gateway.metrics import CONTENT_TYPE, Metrics
 from jupyter_modelserve.gateway.proxy import Proxy
 from jupyter_modelserve.gateway.request import GONE, Request
+from jupyter_modelserve.gateway.returning import Returning
 from jupyter_modelserve.gateway.scoring import AnswerBroken, Scorer
 from jupyter_modelserve.gateway.snapshot import Snapshots
 from jupyter_modelserve.gateway.streams import Streams
@@ -70,6 +71,7 @@ class Gateway:
             trouble=self.hints.trouble,
             recheck=self._recheck,
             room=WaitingRoom(settings.wake_queue, settings.wake_hold),
+            returning=Returning(settings.restart_hold, settings.wake_queue),
         )
         self.demand = Demand(str(paths.controller_socket), self.scorer.workers.all, self.scorer.room)
         self.express = Express(self.scorer, self._ordinary, self._conclude)
@@ -235,6 +237,10 @@ class Gateway:
         gauges["modelserve_requests_held"] = ("Requests that wait for a version at zero.", float(room.held.total()))
         counters = {
             "modelserve_requests_held_total": ("Requests that waited for a version at zero.", float(room.entered)),
+            "modelserve_requests_held_restart_total": (
+                "Requests that waited for a version whose process was started again.",
+                float(self.scorer.returning.room.entered),
+            ),
             "modelserve_activations_total": ("Times a version at zero was asked for.", float(room.activations)),
         }
         return self.metrics.render(self.scorer.workers.all(), gauges, shown, counters)

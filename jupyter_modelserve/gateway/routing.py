@@ -5,7 +5,7 @@ No clock, no sockets and an injectable random source, so that every case is a li
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Protocol
@@ -42,9 +42,10 @@ class ScoringAddress:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where a request goes: targets of the same version; none while it is scaled to zero, and the request must wait.
+    """Where a request goes: targets of the same version; none while the request must wait.
 
-    ``entity`` is what answers by name.
+    It waits for a version that is scaled to zero or, with ``returning``, for one whose process died. ``entity`` is what
+    answers by name.
     """
 
     targets: tuple[RouteTarget, ...]
@@ -52,6 +53,7 @@ class Route:
     version: str
     entity: str
     endpoint: str = ""
+    returning: bool = False
 
 
 @lru_cache(_REMEMBERED)
@@ -80,20 +82,26 @@ def models_behind(table: RouteTable, address: ScoringAddress) -> tuple[str, ...]
     return (address.name,) if address.name in table.models else ()
 
 
-def resolve(table: RouteTable, address: ScoringAddress, rng: Random) -> Route:
+def resolve(
+    table: RouteTable, address: ScoringAddress, rng: Random, coming: Container[tuple[str, str]] = frozenset()
+) -> Route:
     """The route of an address; raises what :func:`plan` raises."""
-    return split(plan(table, address), rng)
+    return split(plan(table, address, coming), rng)
 
 
-def plan(table: RouteTable, address: ScoringAddress) -> tuple[tuple[int, Route], ...]:
+def plan(
+    table: RouteTable, address: ScoringAddress, coming: Container[tuple[str, str]] = frozenset()
+) -> tuple[tuple[int, Route], ...]:
     """The routes of an address with their weights, at least one: the same for as long as the table is in force.
+
+    *coming* are versions, by model and number, for which requests wait where nothing else can answer.
 
     Raises:
         NotFound: unknown model, version, alias, stage or endpoint; the message names what is served instead.
         Unavailable: known, but nothing is ready; the message says why.
     """
     if address.segment is None:
-        return _plan_endpoint(table, address.name)
+        return _plan_endpoint(table, address.name, coming)
     model = table.models.get(address.name)
     if model is None:
         if (name := table.renamed.get(address.name)) is not None:
@@ -102,6 +110,8 @@ def plan(table: RouteTable, address: ScoringAddress) -> tuple[tuple[int, Route],
         served = _listed(table.models, "models")
         raise NotFound(f"no endpoint serves a model named {address.name!r}; {served}", details={"model": address.name})
     version = _version_of(address, model)
+    if (address.name, version) in coming and not _routed(table, model, version):
+        return ((1, Route((), address.name, version, address.name, returning=True)),)
     return ((1, Route(_targets(table, address.name, model, version), address.name, version, address.name)),)
 
 
@@ -136,9 +146,12 @@ def _named(name: str, kind: str, value: str, known: dict[str, str], model: Route
     return version
 
 
+def _routed(table: RouteTable, model: RouteModel, version: str) -> tuple[RouteTarget, ...]:
+    return tuple(table.targets[each] for each in model.versions[version].targets if each in table.targets)
+
+
 def _targets(table: RouteTable, name: str, model: RouteModel, version: str) -> tuple[RouteTarget, ...]:
-    entry = model.versions[version]
-    found = tuple(table.targets[each] for each in entry.targets if each in table.targets)
+    entry, found = model.versions[version], _routed(table, model, version)
     if found or entry.wakes:
         return found
     why = f": {entry.message}" if entry.message else ""
@@ -149,13 +162,19 @@ def _targets(table: RouteTable, name: str, model: RouteModel, version: str) -> t
     )
 
 
-def _plan_endpoint(table: RouteTable, name: str) -> tuple[tuple[int, Route], ...]:
+def _plan_endpoint(table: RouteTable, name: str, coming: Container[tuple[str, str]]) -> tuple[tuple[int, Route], ...]:
     entities = table.endpoints.get(name)
     if entities is None:
         served = _listed(table.endpoints, "endpoints")
         raise NotFound(f"there is no endpoint named {name!r}; {served}", details={"endpoint": name})
     routes = tuple(
         (each.traffic, route) for each in entities if each.traffic > 0 and (route := _try(table, name, each))
+    )
+    # Others take the share of one that is away; only when nothing else answers does one wait for it.
+    routes = routes or tuple(
+        (each.traffic, Route((), each.model, each.version, each.name or each.model, name, returning=True))
+        for each in entities
+        if each.traffic > 0 and each.version is not None and (each.model, each.version) in coming
     )
     if not routes:
         raise _none_ready(table, name, entities)

@@ -21,6 +21,7 @@ from jupyter_modelserve.gateway.express import Flight
 from jupyter_modelserve.gateway.lanes import Lane
 from jupyter_modelserve.gateway.limits import BodyReader
 from jupyter_modelserve.gateway.request import Headers, Request, header_value, join
+from jupyter_modelserve.gateway.returning import Returning
 from jupyter_modelserve.gateway.routing import Route, ScoringAddress
 from jupyter_modelserve.gateway.upstream import ConnectFailed, Connection, ConnectionLost, connect
 from jupyter_modelserve.gateway.waking import WaitingRoom
@@ -91,6 +92,7 @@ class Scorer:
         trouble: told the id of a worker that could not be reached or lost a request.
         recheck: refuses a request whose caller may not score what now answers at its address.
         room: where requests wait for a version at zero.
+        returning: knows which versions are started again, and where requests wait for one.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class Scorer:
         trouble: Callable[[str], None] = lambda _: None,
         recheck: Callable[[Request], None] = lambda _: None,
         room: WaitingRoom | None = None,
+        returning: Returning | None = None,
     ) -> None:
         self.table = table
         self._trouble = trouble
@@ -113,10 +116,12 @@ class Scorer:
         self.bodies = BodyReader(body_limit)
         self.workers = Workers(self._rng)
         self.room = room or WaitingRoom(_PLACES, timeout)
+        self.returning = returning or Returning(0.0, _PLACES)
 
     def adopt(self, table: RouteTable) -> None:
         """A new table is in force: forget what it does not name."""
         self.workers.sync(table)
+        self.returning.adopt(table)
         self.room.changed()
 
     # ------------------------------------------------------------------------------------------------ routes
@@ -125,8 +130,12 @@ class Scorer:
             self._planned, self._plans = table, {}
         plan = self._plans.get(address)
         if plan is None:
-            plan = self._plans[address] = routing.plan(table, address)
-        return plan[0][1] if len(plan) == 1 else routing.split(plan, self._rng)
+            plan = self._plans[address] = routing.plan(table, address, self.returning.coming())
+        route = plan[0][1] if len(plan) == 1 else routing.split(plan, self._rng)
+        if route.returning and self.returning.left(route.model, route.version) <= 0:
+            del self._plans[address]
+            return routing.resolve(table, address, self._rng, self.returning.coming())
+        return route
 
     def known_route(self, address: ScoringAddress) -> Route | None:
         """The route of an address, or nothing where there is something to explain."""
@@ -196,8 +205,8 @@ class Scorer:
                     # A process that is just dying accepts for some milliseconds more: the replay must not go there.
                     await asyncio.sleep(_DYING)
             self._look_again(trial)
-            if not trial.route.targets:
-                await self._hold(trial, limit)
+            while not trial.route.targets:
+                await (self._return(trial) if trial.route.returning else self._hold(trial, limit))
             worker = self.workers.pick(trial.route.targets, trial.tried)
             try:
                 lane = await self._acquire(trial, worker)
@@ -219,14 +228,27 @@ class Scorer:
         loop = asyncio.get_running_loop()
         limit.reschedule(None)
         until = loop.time() + self.room.patience
-        while not trial.route.targets:
-            who = (trial.route.model, trial.route.version)
-            with self.room.place(*who):
-                while not trial.route.targets and (trial.route.model, trial.route.version) == who:
-                    await self.room.wait(*who, until)
-                    self._look_again(trial)
-        trial.held = True
+        while not trial.route.targets and not trial.route.returning:
+            await self._sit(trial, self.room, until)
         limit.reschedule(loop.time() + self._seconds(trial.route))
+
+    async def _return(self, trial: _Trial) -> None:
+        """Wait while the version that answers is started again; the time of the request goes on."""
+        left = self.returning.left(trial.route.model, trial.route.version)
+        await self._sit(trial, self.returning.room, asyncio.get_running_loop().time() + left)
+
+    async def _sit(self, trial: _Trial, room: WaitingRoom, until: float) -> None:
+        """Wait in *room* until there is a target, or the request has to do with another version or another room."""
+        kind, who = self._waits_for(trial)
+        with room.place(*who):
+            while not trial.route.targets and self._waits_for(trial) == (kind, who):
+                await room.wait(*who, until)
+                self._look_again(trial)
+        trial.held = True
+
+    @staticmethod
+    def _waits_for(trial: _Trial) -> tuple[bool, tuple[str, str]]:
+        return trial.route.returning, (trial.route.model, trial.route.version)
 
     def _seconds(self, route: Route) -> float:
         return (route.targets[0].timeout if route.targets else 0.0) or self.timeout
@@ -339,7 +361,9 @@ class Scorer:
         trial.tried.add(worker.target.id)
         if any(each.id not in trial.tried for each in trial.route.targets):
             return
-        trial.give_up_at = trial.give_up_at or now + (_PATIENCE_AFTER_LOSS if trial.replayed else _PATIENCE)
+        room = self.returning.room
+        patience = _PATIENCE_AFTER_LOSS if trial.replayed else max(_PATIENCE, room.patience)
+        trial.give_up_at = trial.give_up_at or now + patience
         if now >= trial.give_up_at:
             raise Unavailable(
                 f"version {trial.route.version} of {trial.route.model!r} cannot be reached; its worker is being "
@@ -347,7 +371,8 @@ class Scorer:
                 retry_after_s=1,
             )
         trial.tried.clear()
-        await asyncio.sleep(trial.pause)
+        with room.place(trial.route.model, trial.route.version):
+            await asyncio.sleep(trial.pause)
         trial.pause = min(trial.pause * 2, _LONGEST_PAUSE)
 
 

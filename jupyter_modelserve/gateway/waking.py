@@ -1,7 +1,8 @@
 """Where requests wait for a version that is scaled to zero, until a new table says that it is there (REQ-135).
 
 Nobody is refused because nothing runs: requests are held, the controller is told (``demand``), and each new table lets
-them look again. What may wait is bounded in number and time.
+them look again. What may wait is bounded in number and time. Another such room is for versions that were not asked to
+go (``returning``).
 """
 
 from __future__ import annotations
@@ -23,13 +24,23 @@ class WaitingRoom:
     Args:
         most: of one version at a time.
         patience: seconds that one may wait.
+        full: what a version does for which too many wait, for the sentence.
+        late: what it did when it is not there in time.
 
     ``entered`` counts the requests that had to wait, ``activations`` how often somebody was the first one. ``noticed``
     is called then.
     """
 
-    def __init__(self, most: int, patience: float) -> None:
+    def __init__(
+        self,
+        most: int,
+        patience: float,
+        full: str = "returns from zero replicas",
+        late: str = "was scaled to zero and did not return",
+    ) -> None:
         self.patience = patience
+        self._full = full
+        self._late = late
         self.noticed: Callable[[], None] = lambda: None
         self.held: Counter[Key] = Counter()
         self.entered = 0
@@ -52,7 +63,7 @@ class WaitingRoom:
         key = (model, version)
         if self.held[key] >= self._most:
             raise TooManyRequests(
-                f"version {version} of {model!r} returns from zero replicas and {self._most} requests wait for it",
+                f"version {version} of {model!r} {self._full} and {self._most} requests wait for it",
                 details={"model": model, "version": version},
                 retry_after_s=1,
             )
@@ -79,8 +90,8 @@ class WaitingRoom:
                 await self._changed.wait()
         except TimeoutError as error:
             raise Unavailable(
-                f"version {version} of {model!r} was scaled to zero and did not return within {self.patience:g} "
-                "seconds; see its log and the endpoint's events",
+                f"version {version} of {model!r} {self._late} within {self.patience:g} seconds; see its log and the "
+                "endpoint's events",
                 details={"model": model, "version": version},
                 retry_after_s=10,
             ) from error

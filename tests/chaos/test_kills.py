@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import pytest
 
+from jupyter_modelserve.settings import Settings
 from jupyter_modelserve.types import ServedEntity
 from tests.chaos.world import KILLS, World, told_apart, until
-from tests.support.load import Load
+from tests.support.load import Load, Shot
 from tests.support.slo import Slo
 
 Note = Callable[[str], None]
@@ -20,6 +21,8 @@ CONCURRENCY = 4
 """Requests in flight to one Small worker: what dies with it may be lost."""
 NOTICED = 0.05
 """Seconds within which a caller notices that his idle connection was closed."""
+CLOCKS = 0.2
+"""Seconds by which the gateway may have noticed a death before the test wrote it down, with room to spare."""
 LOST = frozenset({502})
 REFUSED = frozenset({502, 503})
 
@@ -190,9 +193,9 @@ def over(world: World, load: Load, name: str, killed: float) -> Outage:
 
 
 def judge_outages(load: Load, outages: list[Outage], note: Note) -> None:
-    """With one process there is a time without any. What always holds: a request fails only between the kill and the
-    moment at which the endpoint says that it is whole, each is told when to come again, and at most what the
-    process had in its hands ends with 502.
+    """With one process there is a time without any. What always holds: requests wait for the next one for ten seconds,
+    one fails only between the kill and the moment at which the endpoint says that it is whole, each is told when to
+    come again, and at most what the process had in its hands ends with 502.
     """
     report = Slo(failed=len(load.shots), versions=frozenset("1"), gap=60, only=REFUSED).check(load.shots)
     note(report)
@@ -200,6 +203,8 @@ def judge_outages(load: Load, outages: list[Outage], note: Note) -> None:
     outside = [each for each in bad if not any(one.killed <= each.answered <= one.settled for one in outages)]
     assert not outside, f"{len(outside)} requests failed while the process ran: {outside[:3]}\n{outages}\n{report}"
     assert all(each.retry_after for each in bad), [each for each in bad if not each.retry_after][:3]
+    early = [each for each in bad if each.status == 503 and each.answered < waited_until(each, outages)]
+    assert not early, f"{len(early)} requests were refused that should have waited: {early[:3]}\n{outages}\n{report}"
     lost = sum(each.status == 502 for each in bad)
     assert lost <= CONCURRENCY * len(outages), report
     for each in outages:
@@ -207,7 +212,13 @@ def judge_outages(load: Load, outages: list[Outage], note: Note) -> None:
         held = sum(shot.status == 200 for shot in hit)
         refused = len(hit) - held
         away = each.back - each.killed
-        note(f"away for {away:.2f} s: {refused} refused with Retry-After, {held} held or repeated and answered")
+        note(f"away for {away:.2f} s: {refused} refused with Retry-After, {held} waited or were repeated, and answered")
+
+
+def waited_until(shot: Shot, outages: list[Outage]) -> float:
+    """Until when a request of an outage waits at least, in seconds of the load."""
+    (its,) = (one for one in outages if one.killed <= shot.answered <= one.settled)
+    return its.killed + Settings().restart_hold - CLOCKS
 
 
 def answers(load: Load) -> None:
