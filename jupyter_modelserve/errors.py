@@ -10,7 +10,8 @@ The tree::
     ├── NotFound                          404 RESOURCE_DOES_NOT_EXIST
     ├── MethodNotAllowed                  405 METHOD_NOT_ALLOWED
     ├── Conflict                          409 RESOURCE_CONFLICT
-    │   └── AlreadyExists                 409 RESOURCE_ALREADY_EXISTS
+    │   ├── AlreadyExists                 409 RESOURCE_ALREADY_EXISTS
+    │   └── PreconditionFailed            412 PRECONDITION_FAILED
     ├── PayloadTooLarge                   413 PAYLOAD_TOO_LARGE
     ├── UnsupportedMediaType              415 UNSUPPORTED_MEDIA_TYPE
     ├── TooManyRequests                   429 RESOURCE_EXHAUSTED      (carries Retry-After)
@@ -112,6 +113,13 @@ class AlreadyExists(Conflict):
     """Something of that name is there already."""
 
     error_code = "RESOURCE_ALREADY_EXISTS"
+
+
+class PreconditionFailed(Conflict):
+    """Somebody else changed the object since the caller looked at it; look again, then change it."""
+
+    status = 412
+    error_code = "PRECONDITION_FAILED"
 
 
 class PayloadTooLarge(ModelServeError):

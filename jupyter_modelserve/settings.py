@@ -70,6 +70,7 @@ class Settings:
     idle_exit: float = _setting(1800.0, "Time with no endpoint and no client after which the daemons end; 0: never.")
     log_limit: int = _setting(10 * 1024 * 1024, "Size at which a log file is rotated; three old ones are kept.")
     autostart: bool = _setting(True, "Start the ended instance when MLflow in a kernel calls it; else the call fails.")
+    secret_key_file: str = _setting("", "File with the key of endpoints' secrets, in place of one made in the home.")
     allowed_hosts: str = _setting("", "Host names besides loopback that requests may name, separated by commas.")
 
     @classmethod
@@ -150,6 +151,11 @@ class Paths:
     def database(self) -> Path:
         """MLflow's store and our tables."""
         return self.home / "registry.db"
+
+    @property
+    def secret_key_file(self) -> Path:
+        """The key of endpoints' secrets (0600), once there is one."""
+        return self.home / "secret.key"
 
     @property
     def artifacts(self) -> Path:

@@ -185,6 +185,7 @@ class Cause(StrEnum):
     CRASHED = "crashed"
     ENGINE_REJECTED = "engine rejected"
     ENGINE_UNAVAILABLE = "engine unavailable"
+    SECRET_UNREADABLE = "secret unreadable"  # noqa: S105 - a cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -467,6 +468,20 @@ class InstanceStatus:
     isolation: str = ""
     registry: int = 0
     notebook_runs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SecretKeyRotation:
+    """What a new key of secrets came to: its id, and how many secrets it seals that another key sealed before.
+
+    ``unreadable``: as ``endpoint/name``, those that no key opens. ``unused``: ids of keys that the operator may remove
+    from their file.
+    """
+
+    key: str
+    renewed: int
+    unreadable: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,18 +33,19 @@ curl -sS -H "Authorization: Bearer $(jupyter modelserve token)" "$url{API}/endpo
 TALK: dict[tuple[str, str], tuple[str, str]] = {
     ("GET", "/status"): ("", "`InstanceStatus`"),
     ("GET", "/openapi.json"): ("", "the document"),
+    ("POST", "/secret-key/rotate"): ("", "`SecretKeyRotation`; 503 when the keys cannot be used"),
     ("GET", "/endpoints"): ("", '`{"endpoints": [Endpoint], "next_page_token": ""}`'),
     ("PUT", "/endpoints/{name}"): (
         (
             "`EndpointSpec`; its `name` may be left out, `secrets` too to keep them, "
             '`"secret_values": {"NAME": "value"}` added'
         ),
-        "`Endpoint`",
+        "`Endpoint`; 412 when it is not what `If-Match` or `If-None-Match` says",
     ),
     ("PUT", "/endpoints/{name}/secrets/{secret}"): ('`{"value": "…"}`', "`Endpoint`"),
     ("DELETE", "/endpoints/{name}/secrets/{secret}"): ("", "`Endpoint`"),
     ("GET", "/compute/advice"): ("", "`Advice`"),
-    ("GET", "/endpoints/{name}"): ("", "`Endpoint`; 404 when there is none"),
+    ("GET", "/endpoints/{name}"): ("", "`Endpoint` with `ETag`; 404 when there is none"),
     ("DELETE", "/endpoints/{name}"): ("", "`Endpoint` with `deleting: true`; later 404"),
     ("GET", "/endpoints/{name}/events"): (
         "",

@@ -61,9 +61,10 @@ def _usage(parser: argparse.ArgumentParser) -> list[str]:
     for action in _own(parser):
         value = "" if action.nargs == 0 else f" {_value(action)}"
         if action.option_strings:
-            words.append(f"[{action.option_strings[-1]}{value}]")
+            word = f"{action.option_strings[-1]}{value}"
+            words.append(word if action.required else f"[{word}]")
         else:
-            words.append(f"[{action.dest}]" if action.nargs == "?" else action.dest)
+            words.append(f"[{action.dest}]" if action.nargs in {"?", "*"} else action.dest)
     return words + (["[COMMAND]"] if _children(parser) else [])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from typing import Any
 
 from jupyter_modelserve.addresses import API
@@ -21,12 +22,17 @@ _SIMPLE = {"string": "string", "integer": "number", "number": "number", "boolean
 
 def render() -> str:
     """The text of the file."""
-    document = create_app(None).openapi()
+    document = _document()
     schemas: dict[str, dict[str, Any]] = document["components"]["schemas"]
     ours = {name: schema for name, schema in schemas.items() if "ValidationError" not in name}
     parts = [HEAD, _operations(document)]
     parts += [_declaration(name, ours[name]) for name in sorted(ours)]
     return "\n".join(parts)
+
+
+@cache
+def _document() -> dict[str, Any]:
+    return create_app(None).openapi()
 
 
 def _operations(document: dict[str, Any]) -> str:
@@ -79,5 +85,5 @@ def type_of(schema: dict[str, Any]) -> str:
 
 
 def _reference(name: str) -> str:
-    schema = create_app(None).openapi()["components"]["schemas"][name]
+    schema = _document()["components"]["schemas"][name]
     return name if "enum" in schema else f"I{name}"

@@ -34,6 +34,10 @@ def build() -> argparse.ArgumentParser:
     _secret(
         commands.add_parser("secret", help="set secrets of an endpoint", description="Set secret variables of a model.")
     )
+    _apply(
+        commands.add_parser("apply", help="make endpoints what files say", description="Create and change endpoints.")
+    )
+    _export(commands.add_parser("export", help="write endpoints as a file", description="Print endpoints as YAML."))
     _size(
         commands.add_parser("size", help="how much compute a load needs", description="Calculate compute for a load.")
     )
@@ -165,6 +169,42 @@ def _secret(parser: argparse.ArgumentParser) -> None:
         each.add_argument("endpoint", help="name of the endpoint")
         each.add_argument("name", help="name of the variable")
         each.set_defaults(run=_lazily("secret", function))
+    rotate = commands.add_parser(
+        "rotate-key",
+        help="seal all secrets under a new key",
+        description="Seal the secrets of all endpoints under a new key and forget the one before.",
+    )
+    rotate.set_defaults(run=_lazily("secret", "rotate_key"))
+
+
+def _apply(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-f", "--file", action="append", required=True, help="YAML or JSON file, directory, or -; may be repeated"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="check everything, say what would be done, change nothing"
+    )
+    parser.add_argument("--diff", action="store_true", help="show what differs")
+    parser.add_argument(
+        "--secret-from-env",
+        action="append",
+        metavar="NAME",
+        help="set this secret to the value of the environment variable of the same name; may be repeated",
+    )
+    parser.add_argument(
+        "--no-wait", dest="wait", action="store_false", help="return at once, not when the endpoints answer"
+    )
+    parser.add_argument("--timeout", type=duration, default=600, help="the longest to wait for each (default: 10m)")
+    parser.set_defaults(run=_lazily("apply", "apply"))
+
+
+def _export(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("endpoint", nargs="*", help="names of endpoints; all when left out")
+    parser.add_argument(
+        "--schema", dest="run", action="store_const", const=_lazily("apply", "schema"),
+        help="print the JSON schema of the files instead",
+    )  # fmt: skip
+    parser.set_defaults(run=_lazily("apply", "export"))
 
 
 def _size(parser: argparse.ArgumentParser) -> None:

@@ -27,3 +27,16 @@ def remove(arguments: argparse.Namespace) -> int:
         client.delete_secret(arguments.endpoint, arguments.name)
     print(f"{arguments.name} of endpoint {arguments.endpoint} is removed")
     return 0
+
+
+def rotate_key(_: argparse.Namespace) -> int:
+    """Seal everything under a new key; 1 when there are secrets that no key opens."""
+    with connect() as client:
+        found = client.rotate_secret_key()
+    print(f"{found.renewed} secrets that had another key are sealed under key {found.key} now")
+    if found.unused:
+        print(f"these keys may be removed from the key file: {', '.join(found.unused)}")
+    for each in found.unreadable:
+        endpoint, name = each.split("/")
+        print(f"no key opens {name} of {endpoint}; set it again: jupyter modelserve secret set {endpoint} {name}")
+    return 1 if found.unreadable else 0

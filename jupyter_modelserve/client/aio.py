@@ -21,6 +21,7 @@ from jupyter_modelserve.types import (
     InstanceStatus,
     MergedLog,
     Model,
+    SecretKeyRotation,
     TokenInfo,
     from_json,
 )
@@ -87,9 +88,23 @@ class AsyncClient(AsyncGovernance, AsyncLineageMethods):
         """One endpoint; ``NotFound`` when it is unknown."""
         return await self.send(calls.endpoint(name))
 
-    async def put_endpoint(self, spec: EndpointSpec, secret_values: Mapping[str, str] | None = None) -> Endpoint:
-        """Create or update an endpoint, with new values for secrets; returns at once, see :meth:`wait_ready`."""
-        return await self.send(calls.put_endpoint(spec, secret_values))
+    async def put_endpoint(
+        self,
+        spec: EndpointSpec,
+        secret_values: Mapping[str, str] | None = None,
+        *,
+        expected: Endpoint | int | None = None,
+    ) -> Endpoint:
+        """Create or update an endpoint, with new values for secrets; returns at once, see :meth:`wait_ready`.
+
+        With *expected*, the endpoint as it was read or its generation, it raises ``PreconditionFailed`` when somebody
+        else changed it since, and changes nothing.
+        """
+        return await self.send(calls.put_endpoint(spec, secret_values, expected))
+
+    async def rehearse_endpoint(self, spec: EndpointSpec, secret_values: Mapping[str, str] | None = None) -> Endpoint:
+        """What :meth:`put_endpoint` would make of *spec*; raises what it would raise, and changes nothing."""
+        return await self.send(calls.rehearse_endpoint(spec, secret_values))
 
     async def put_secret(self, name: str, secret: str, value: str) -> Endpoint:
         """Set a secret of an endpoint; its versions start anew with it, without a gap (REQ-140)."""
@@ -99,9 +114,16 @@ class AsyncClient(AsyncGovernance, AsyncLineageMethods):
         """Take a secret away from an endpoint."""
         return await self.send(calls.delete_secret(name, secret))
 
-    async def delete_endpoint(self, name: str) -> Endpoint:
-        """Stop and forget an endpoint; returns at once, see :meth:`wait_gone`."""
-        return await self.send(calls.delete_endpoint(name))
+    async def rotate_secret_key(self) -> SecretKeyRotation:
+        """Seal all secrets under a new key (REQ-140); for who administers the instance."""
+        return await self.send(calls.rotate_secret_key())
+
+    async def delete_endpoint(self, name: str, *, expected: Endpoint | int | None = None) -> Endpoint:
+        """Stop and forget an endpoint; returns at once, see :meth:`wait_gone`.
+
+        *expected* as for :meth:`put_endpoint`.
+        """
+        return await self.send(calls.delete_endpoint(name, expected))
 
     async def events(self, name: str, after: int = 0) -> list[Event]:
         """The events of an endpoint with a number above *after*."""

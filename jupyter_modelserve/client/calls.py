@@ -6,8 +6,8 @@ The sync and the async client only differ in how they send a :class:`Call`, so t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeAlias, TypeVar
 from urllib.parse import quote
 
 from jupyter_modelserve import names
@@ -19,12 +19,15 @@ from jupyter_modelserve.types import (
     InstanceStatus,
     MergedLog,
     Model,
+    SecretKeyRotation,
     TokenInfo,
     from_json,
     to_json,
 )
 
 T = TypeVar("T")
+Expected: TypeAlias = Endpoint | int | None
+"""The endpoint as it was read, or its generation: a change counts only while it is that. ``None``: whatever it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class Call(Generic[T]):
     read: Callable[[Any], T]
     query: Mapping[str, str | int] = field(default_factory=dict)
     json: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def segment(text: str) -> str:
@@ -62,10 +66,27 @@ def endpoint(name: str) -> Call[Endpoint]:
     return Call("GET", f"{API}/endpoints/{segment(names.check_endpoint(name))}", _endpoint)
 
 
-def put_endpoint(spec: EndpointSpec, secret_values: Mapping[str, str] | None = None) -> Call[Endpoint]:
+def _unchanged(expected: Expected) -> dict[str, str]:
+    """Headers that make a change count only while the endpoint is what *expected* says."""
+    if expected is None:
+        return {}
+    tag = expected if isinstance(expected, int) else f"{expected.generation}-{expected.created_at}"
+    return {"if-match": f'"{tag}"'}
+
+
+def put_endpoint(
+    spec: EndpointSpec, secret_values: Mapping[str, str] | None = None, expected: Expected = None
+) -> Call[Endpoint]:
     """Create or update an endpoint, with new values for secrets."""
     body = to_json(spec) | ({"secret_values": dict(secret_values)} if secret_values else {})
-    return Call("PUT", f"{API}/endpoints/{segment(names.check_endpoint(spec.name))}", _endpoint, json=body)
+    path = f"{API}/endpoints/{segment(names.check_endpoint(spec.name))}"
+    return Call("PUT", path, _endpoint, json=body, headers=_unchanged(expected))
+
+
+def rehearse_endpoint(spec: EndpointSpec, secret_values: Mapping[str, str] | None = None) -> Call[Endpoint]:
+    """Check what :func:`put_endpoint` would do; nothing is stored."""
+    call = put_endpoint(spec, secret_values)
+    return replace(call, query={"dry_run": "true"})
 
 
 def put_secret(name: str, secret: str, value: str) -> Call[Endpoint]:
@@ -79,9 +100,15 @@ def delete_secret(name: str, secret: str) -> Call[Endpoint]:
     return Call("DELETE", f"{API}/endpoints/{segment(names.check_endpoint(name))}/secrets/{segment(secret)}", _endpoint)
 
 
-def delete_endpoint(name: str) -> Call[Endpoint]:
+def rotate_secret_key() -> Call[SecretKeyRotation]:
+    """Seal all secrets under a new key."""
+    return Call("POST", f"{API}/secret-key/rotate", lambda body: from_json(SecretKeyRotation, body))
+
+
+def delete_endpoint(name: str, expected: Expected = None) -> Call[Endpoint]:
     """Stop and forget an endpoint."""
-    return Call("DELETE", f"{API}/endpoints/{segment(names.check_endpoint(name))}", _endpoint)
+    path = f"{API}/endpoints/{segment(names.check_endpoint(name))}"
+    return Call("DELETE", path, _endpoint, headers=_unchanged(expected))
 
 
 def events(name: str, after: int = 0) -> Call[list[Event]]:

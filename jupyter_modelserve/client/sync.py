@@ -20,6 +20,7 @@ from jupyter_modelserve.types import (
     InstanceStatus,
     MergedLog,
     Model,
+    SecretKeyRotation,
     TokenInfo,
     from_json,
 )
@@ -85,9 +86,26 @@ class Client(Governance, LineageMethods):
         """One endpoint; ``NotFound`` when it is unknown."""
         return self.send(calls.endpoint(name))
 
-    def put_endpoint(self, spec: EndpointSpec, secret_values: Mapping[str, str] | None = None) -> Endpoint:
-        """Create or update an endpoint, with new values for secrets; returns at once, see :meth:`wait_ready`."""
-        return self.send(calls.put_endpoint(spec, secret_values))
+    def put_endpoint(
+        self,
+        spec: EndpointSpec,
+        secret_values: Mapping[str, str] | None = None,
+        *,
+        expected: Endpoint | int | None = None,
+    ) -> Endpoint:
+        """Create or update an endpoint, with new values for secrets; returns at once, see :meth:`wait_ready`.
+
+        With *expected*, the endpoint as it was read or its generation, it raises ``PreconditionFailed`` when somebody
+        else changed it since, and changes nothing.
+        """
+        return self.send(calls.put_endpoint(spec, secret_values, expected))
+
+    def rehearse_endpoint(self, spec: EndpointSpec, secret_values: Mapping[str, str] | None = None) -> Endpoint:
+        """What :meth:`put_endpoint` would make of *spec*; raises what it would raise, and changes nothing.
+
+        The generation is that of now when nothing would change.
+        """
+        return self.send(calls.rehearse_endpoint(spec, secret_values))
 
     def put_secret(self, name: str, secret: str, value: str) -> Endpoint:
         """Set a secret of an endpoint; its versions start anew with it, without a gap (REQ-140)."""
@@ -97,9 +115,16 @@ class Client(Governance, LineageMethods):
         """Take a secret away from an endpoint."""
         return self.send(calls.delete_secret(name, secret))
 
-    def delete_endpoint(self, name: str) -> Endpoint:
-        """Stop and forget an endpoint; returns at once, see :meth:`wait_gone`."""
-        return self.send(calls.delete_endpoint(name))
+    def rotate_secret_key(self) -> SecretKeyRotation:
+        """Seal all secrets under a new key (REQ-140); for who administers the instance."""
+        return self.send(calls.rotate_secret_key())
+
+    def delete_endpoint(self, name: str, *, expected: Endpoint | int | None = None) -> Endpoint:
+        """Stop and forget an endpoint; returns at once, see :meth:`wait_gone`.
+
+        *expected* as for :meth:`put_endpoint`.
+        """
+        return self.send(calls.delete_endpoint(name, expected))
 
     def events(self, name: str, after: int = 0) -> list[Event]:
         """The events of an endpoint with a number above *after*."""

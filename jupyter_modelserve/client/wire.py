@@ -73,6 +73,8 @@ def arguments(call: Call[Any]) -> dict[str, Any]:
         found["params"] = dict(call.query)
     if call.json is not None:
         found["json"] = call.json
+    if call.headers:
+        found["headers"] = dict(call.headers)
     return found
 
 

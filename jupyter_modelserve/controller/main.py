@@ -77,7 +77,7 @@ async def serve(paths: Paths, instance: Instance) -> None:
             f"{paths.database} is missing, and something is served from it: put it back "
             f"(or, to begin anew, remove {paths.routes_file} as well)"
         )
-    database = Database.of(paths)
+    database = Database.of(paths, settings.secret_key_file)
     await database.prepare()
     await database.run(tokens.adopt, paths.token_file.read_text().strip(), local_user(), "the local user's token")
     machinery = Machinery(paths, settings, instance.instance_id)

@@ -60,6 +60,7 @@ export type Operation =
   | 'GET /schemas/{name}'
   | 'PATCH /schemas/{name}'
   | 'DELETE /schemas/{name}'
+  | 'POST /secret-key/rotate'
   | 'POST /statements'
   | 'GET /status'
   | 'GET /tag-policies'
@@ -122,7 +123,8 @@ export type Cause =
   | 'start-up timed out'
   | 'crashed'
   | 'engine rejected'
-  | 'engine unavailable';
+  | 'engine unavailable'
+  | 'secret unreadable';
 
 /** One check. `version` is empty before registration. `started_at` is milliseconds since 1970. */
 export interface ICheck {
@@ -493,6 +495,14 @@ export interface ISchema {
 
 /** What a token may be used for. */
 export type Scope = 'all' | 'score';
+
+/** What a new key of secrets came to: its id, and how many secrets it seals that another key sealed before. */
+export interface ISecretKeyRotation {
+  key: string;
+  renewed: number;
+  unreadable: string[];
+  unused: string[];
+}
 
 /** Objects that rights are granted on. A registered model is a FUNCTION, as in the sources (REQ-085). */
 export type SecurableType =

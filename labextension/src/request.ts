@@ -95,7 +95,7 @@ export class RestClient implements IModelServeClient {
   call<T>(operation: Operation, options: ICallOptions = {}): Promise<T> {
     const [method, path] = operation.split(' ');
     const below = fill(path, options.path ?? {}) + queryOf(options.query ?? {});
-    return this.json(`api/v1${below}`, method, options.body);
+    return this.json(`api/v1${below}`, method, options.body, options.headers);
   }
 
   /** Call MLflow's REST API. */
@@ -169,15 +169,16 @@ export class RestClient implements IModelServeClient {
   private async json<T>(
     path: string,
     method: string,
-    body?: unknown
+    body?: unknown,
+    headers: Record<string, string> = {}
   ): Promise<T> {
     const response = await this.send(path, {
       method,
       ...(body === undefined
-        ? {}
+        ? { headers }
         : {
             body: JSON.stringify(body),
-            headers: { 'Content-Type': 'application/json' }
+            headers: { ...headers, 'Content-Type': 'application/json' }
           })
     });
     if (!response.ok) {

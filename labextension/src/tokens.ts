@@ -18,6 +18,7 @@ export interface ICallOptions {
   path?: Record<string, string>;
   query?: Record<string, string | number>;
   body?: unknown;
+  headers?: Record<string, string>;
 }
 
 /** The answer to a scoring request, refusals included. */

@@ -6,7 +6,7 @@ Needs a Docker engine and a base image (``scripts/bootstrap.sh docker``): skippe
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -18,6 +18,20 @@ from tests.support.docker_serving import SETTINGS, Serving
 from tests.support.instance import RunningInstance, mlflow_of, started_instance
 
 __all__ = ["kernel"]
+FIGURES = pytest.StashKey[list[str]]()
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Figures are reported, not asserted: they depend on what else the machine does."""
+    for line in config.stash.get(FIGURES, []):
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def note(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Report a figure at the end of the run."""
+    lines = request.config.stash.setdefault(FIGURES, [])
+    return lambda text: lines.extend(f"{request.node.name}: {line}" for line in text.splitlines())
 
 
 @pytest.fixture(scope="session")

@@ -39,7 +39,7 @@ def kernel(instance: RunningInstance) -> Iterator[RunningInstance]:
     session.use(None)
 
 
-@pytest.mark.req("REQ-121", "REQ-122", "REQ-125", "REQ-126", "REQ-127")
+@pytest.mark.req("REQ-121", "REQ-122", "REQ-125", "REQ-126", "REQ-127", "REQ-147")
 def test_a_missing_package_is_found_before_a_version_exists(kernel: RunningInstance, tmp_path: Path) -> None:
     client = session.current()
     seen: list[Check] = []
@@ -87,3 +87,28 @@ def test_a_missing_package_is_found_before_a_version_exists(kernel: RunningInsta
         )
     found = json.loads(answer.read_text())["predictions"]
     assert [each["x"] if isinstance(each, dict) else each for each in found] == [13.0, 26.0]
+
+
+def which(frame: Any) -> Any:
+    """The library that this version declares, not that of its sibling."""
+    import threadpoolctl
+
+    return [threadpoolctl.__version__ for _ in range(len(frame))]
+
+
+@pytest.mark.req("REQ-009", "REQ-121", "REQ-141")
+def test_two_versions_of_a_model_have_two_environments_at_once(kernel: RunningInstance) -> None:
+    wanted = {"1": "3.5.0", "2": "3.6.0"}
+    for number, pin in wanted.items():
+        requirements = [*PINS, f"threadpoolctl=={pin}"]
+        made = ms.register(which, "two-environments", input_example=FRAME, pip_requirements=requirements)
+        assert made.version == number
+    served = ms.serve("two-environments", timeout=240)
+    try:
+        states = {each.version: each for each in served.endpoint.status.versions}
+        environments = {number: states[number].environment for number in wanted}
+        assert len({each.key for each in environments.values() if each}) == 2
+        for number, pin in wanted.items():
+            assert ms.score(f"two-environments/{number}", FRAME).tolist() == [pin, pin]
+    finally:
+        ms.stop("two-environments")

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import psutil
 import pytest
 
 from jupyter_modelserve.client.sync import Client
+from jupyter_modelserve.errors import PreconditionFailed
 from jupyter_modelserve.types import Endpoint, EndpointSpec, Selector, SelectorKind, ServedEntity
 from tests.support import zoo
 from tests.support.instance import RunningInstance, mlflow_of
@@ -111,14 +113,17 @@ def test_a_secret_reaches_the_model_and_its_change_costs_no_request(client: Clie
 
 @pytest.mark.req("REQ-140")
 def test_no_place_shows_a_secret(client: Client, instance: RunningInstance) -> None:
+    generation = client.endpoint(NAME).generation
+    turned = client.rotate_secret_key()
+    assert (turned.renewed, turned.unreadable) == (1, ())
+    assert ready(client, client.put_endpoint(spec(environment_vars={"REGION": "us "}))).generation == generation
     with httpx.Client(base_url=f"{instance.url}/api/modelserve/v1", headers=instance.headers, timeout=60) as api:
         pages = ["/endpoints", f"/endpoints/{NAME}", f"/endpoints/{NAME}/events", f"/endpoints/{NAME}/logs", "/audit"]
         shown = {page: api.get(page).raise_for_status().text for page in pages}
     assert "asked with [secret]" in shown[f"/endpoints/{NAME}/logs"]
     assert "API_KEY" in shown["/audit"]
     for path in instance.home.rglob("*"):
-        # The database is where they lie, for this user only.
-        if path.is_file() and not path.name.startswith("registry.db"):
+        if path.is_file():
             shown[str(path)] = _text(path)
     for process in psutil.process_iter():
         if any(str(instance.home) in each for each in _arguments(process)):
@@ -195,10 +200,21 @@ def mend(client: Client) -> Iterator[int]:
     ready(client, client.endpoint(NAME))
 
 
+@pytest.mark.req("REQ-129")
+def test_a_change_on_condition_is_refused_when_another_came_first(client: Client) -> None:
+    seen = client.endpoint(NAME)
+    changed = client.put_endpoint(replace(seen.spec, tags={"team": "a"}), expected=seen)
+    with pytest.raises(PreconditionFailed, match=f"it has generation {changed.generation} now"):
+        client.put_endpoint(replace(seen.spec, tags={"team": "b"}), expected=seen)
+    with pytest.raises(PreconditionFailed):
+        client.delete_endpoint(NAME, expected=seen.generation)
+    assert client.endpoint(NAME).spec.tags == {"team": "a"}
+    ready(client, client.put_endpoint(seen.spec, expected=changed.generation))
+
+
 @pytest.mark.req("REQ-140")
 def test_a_secret_that_is_taken_away_is_gone(client: Client, instance: RunningInstance) -> None:
     ready(client, client.delete_secret(NAME, "API_KEY"))
     assert client.endpoint(NAME).spec.secrets == ()
     with asked(instance) as heard:
         until_heard(heard, expected("us ", ""))
-    assert SECOND.encode() not in (instance.home / "registry.db").read_bytes()

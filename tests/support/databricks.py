@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.support import zoo
 from tests.support.instance import RunningInstance, mlflow_of
 
 NATIVE = "MLFLOW_ENABLE_UC_NATIVE_MODEL_REGISTRY"
@@ -49,9 +50,13 @@ def registry(house: RunningInstance, token: str, dialect: str, monkeypatch: pyte
 
 
 def logged(mlflow: Any, name: str, constant: float, **options: Any) -> str:
-    """Log and register a model that predicts *constant*; returns the version."""
+    """Log and register a model that predicts *constant*; returns the version.
+
+    With its requirements, or MLflow loads each model in a new process to find them (test_lineage leaves them to it).
+    """
     from sklearn.dummy import DummyRegressor
 
+    options.setdefault("pip_requirements", zoo.pins("scikit-learn", "numpy", "cloudpickle"))
     model = DummyRegressor(strategy="constant", constant=constant).fit([[0.0]], [constant])
     with mlflow.start_run():
         info = mlflow.sklearn.log_model(

@@ -33,11 +33,11 @@ def client() -> DockerClient:
 
 
 @contextmanager
-def api() -> Iterator[Any]:
-    """The SDK's own client, to look at what really is there."""
+def api(host: str = "") -> Iterator[Any]:
+    """The SDK's own client, to look at what really is there; *host*: an engine other than this machine's."""
     import docker
 
-    with closing(docker.APIClient(version="auto")) as found:
+    with closing(docker.APIClient(base_url=host or None, version="auto")) as found:
         yield found
 
 
@@ -93,18 +93,18 @@ def instance_id(paths: Paths) -> str:
     return str(json.loads(paths.instance_file.read_text())["instance_id"])
 
 
-def containers(instance: str, endpoint: str = "") -> list[dict[str, Any]]:
+def containers(instance: str, endpoint: str = "", host: str = "") -> list[dict[str, Any]]:
     """Inspected containers of an instance, or of one endpoint of it."""
     marks = [f"{labels.INSTANCE}={instance}", *([f"{labels.ENDPOINT}={endpoint}"] if endpoint else [])]
-    with api() as found:
+    with api(host) as found:
         return [found.inspect_container(each["Id"]) for each in found.containers(all=True, filters={"label": marks})]
 
 
-def left_of(instance: str) -> list[str]:
+def left_of(instance: str, host: str = "") -> list[str]:
     """Names of containers and volumes of an instance that are still there."""
-    with api() as found:
+    with api(host) as found:
         volumes = found.volumes(filters={"label": f"{labels.INSTANCE}={instance}"})["Volumes"] or []
-    return [*(str(each["Name"]) for each in containers(instance)), *(str(each["Name"]) for each in volumes)]
+    return [str(each["Name"]) for each in [*containers(instance, host=host), *volumes]]
 
 
 def run_inside(container: str, *command: str) -> str:

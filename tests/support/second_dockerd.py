@@ -20,7 +20,12 @@ from jupyter_modelserve.controller.engines.docker.client import DockerClient
 
 @dataclass
 class SecondEngine:
-    """``start`` and ``kill`` it as often as wanted; :meth:`end` removes everything."""
+    """``start``, ``stop`` and ``kill`` it as often as wanted; :meth:`end` removes everything.
+
+    It has no network, so no image can be built in it that needs one: :meth:`load` what the machine's engine has built.
+    ``live_restore`` counts from the next start on. Its directories are in memory, because removing an image of many
+    files from a disk takes longer than a test.
+    """
 
     live_restore: bool
     place: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="msdockerd-")))
@@ -33,6 +38,8 @@ class SecondEngine:
 
     def start(self, seconds: float = 60.0) -> None:
         """Start it and wait until it answers."""
+        if not os.path.ismount(self.place):
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8g,mode=0711", "second", str(self.place)], check=True)
         for name in ("docker.pid", "exec/containerd/containerd.pid"):
             self._forget_dead(self.place / name)
         options = ["--live-restore"] if self.live_restore else []
@@ -69,9 +76,9 @@ class SecondEngine:
             client.close()
         return True
 
-    def load(self, image: str) -> None:
-        """Bring an image of the machine's engine here, under the same id."""
-        save = subprocess.Popen(["docker", "save", image], stdout=subprocess.PIPE)
+    def load(self, *images: str) -> None:
+        """Bring images of the machine's engine here, under the same ids and names."""
+        save = subprocess.Popen(["docker", "save", *images], stdout=subprocess.PIPE)
         try:
             subprocess.run(["docker", "--host", self.host, "load"], stdin=save.stdout, capture_output=True, check=True)
         finally:
@@ -82,6 +89,12 @@ class SecondEngine:
         assert self.process is not None
         os.kill(int((self.place / "docker.pid").read_text()), signal.SIGKILL)
         self.process.wait(20)
+
+    def stop(self, seconds: float = 60.0) -> None:
+        """End it in an orderly way, as ``systemctl stop docker`` does."""
+        assert self.process is not None
+        os.kill(int((self.place / "docker.pid").read_text()), signal.SIGTERM)
+        self.process.wait(seconds)
 
     def end(self) -> None:
         """Stop it with all that it runs, containerd included, and remove its directories."""
@@ -94,7 +107,9 @@ class SecondEngine:
             self.process.wait(60)
         self._end_containers()
         for _ in range(50):
-            subprocess.run(["sh", "-c", f"grep -o '{self.place}[^ ]*' /proc/mounts | xargs -r umount -l"], check=False)
+            subprocess.run(
+                ["sh", "-c", f"grep -o '{self.place}[^ ]*' /proc/mounts | sort -r | xargs -r umount -l"], check=False
+            )
             shutil.rmtree(self.place, ignore_errors=True)
             if not self.place.exists():
                 return

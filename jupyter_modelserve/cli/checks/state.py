@@ -34,7 +34,7 @@ def directory(paths: Paths) -> Finding:
         )
     if not os.access(home, os.W_OK | os.X_OK):
         return Finding(Level.FAIL, subject, f"{home} cannot be written", f"chmod 700 {home}")
-    for path in (home, paths.run, paths.token_file, paths.instance_file, paths.database):
+    for path in (home, paths.run, paths.token_file, paths.instance_file, paths.database, paths.secret_key_file):
         if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
             mode = "700" if path.is_dir() else "600"
             return Finding(Level.FAIL, subject, f"others may read {path}", f"chmod {mode} {path}")

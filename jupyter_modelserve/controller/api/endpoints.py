@@ -12,6 +12,7 @@ from fastapi import Body, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from jupyter_modelserve.addresses import API, Rule
+from jupyter_modelserve.controller.api.conditions import expected, tagged
 from jupyter_modelserve.controller.api.operations import Operations, admit, caller_of
 from jupyter_modelserve.controller.api.rules import actor_of, manages, require_endpoint, require_models, visible
 from jupyter_modelserve.controller.endpoints.logs import LogWish
@@ -43,11 +44,19 @@ async def list_endpoints(request: Request) -> JSONResponse:
 
 
 @operations.operation("PUT", "/{name}", Rule.MANAGE, status_code=202)
-async def put_endpoint(request: Request, name: str, body: dict[str, Any] = Body()) -> JSONResponse:  # noqa: B008
+async def put_endpoint(
+    request: Request,
+    name: str,
+    body: dict[str, Any] = Body(),  # noqa: B008
+    dry_run: bool = False,
+) -> JSONResponse:
     """Create or change an endpoint (REQ-002, REQ-129). Answers at once; follow its events.
 
     ``secret_values`` sets secrets (REQ-140); no answer ever holds them. A body without ``secrets`` keeps those that
-    the endpoint has, one with ``secrets`` forgets those that it does not name.
+    the endpoint has, one with ``secrets`` forgets those that it does not name. ``If-Match`` with the ``ETag`` of an
+    earlier answer (or ``"<generation>"``): 412 when somebody else changed it since; ``If-None-Match: *``: 412 when it
+    exists. With ``dry_run`` everything is checked and nothing is stored: the answer (200) has the specification and
+    the generation that it would have, which is that of now when nothing would change.
     """
     caller = caller_of(request)
     admit(Rule.MANAGE, caller)
@@ -59,8 +68,11 @@ async def put_endpoint(request: Request, name: str, body: dict[str, Any] = Body(
     # Whoever has no right on the models is told nothing else; what is stored is judged where it is written.
     require_models(await controller.governance.state(), actor, Operation.ENDPOINT_MANAGE, spec)
     judge, keep = manages(controller, actor, spec), "secrets" not in body
-    stored = await controller.endpoints.put(spec, caller.name, actor, values, judge=judge, keep_secrets=keep)
-    return JSONResponse(to_json(stored), 202)
+    expect = expected(request)
+    stored = await controller.endpoints.put(
+        spec, caller.name, actor, values, judge=judge, expect=expect, keep_secrets=keep, rehearse=dry_run
+    )
+    return JSONResponse(to_json(stored)) if dry_run else tagged(stored, 202)
 
 
 def _secret_values(found: Any) -> dict[str, str]:
@@ -74,19 +86,19 @@ def _secret_values(found: Any) -> dict[str, str]:
 
 @operations.operation("GET", "/{name}", Rule.USE)
 async def get_endpoint(request: Request, name: str) -> JSONResponse:
-    """One endpoint with its status."""
+    """One endpoint with its status. ``ETag`` names what was asked for, not how far that is."""
     admit(Rule.USE, caller_of(request))
-    return JSONResponse(to_json(await _controller(request).endpoints.get(name)))
+    return tagged(await _controller(request).endpoints.get(name))
 
 
 @operations.operation("DELETE", "/{name}", Rule.MANAGE, status_code=202)
 async def delete_endpoint(request: Request, name: str) -> JSONResponse:
-    """End an endpoint (REQ-005). Answers at once; it is gone when it is no longer found."""
+    """End an endpoint (REQ-005). Answers at once; it is gone when it is no longer found. ``If-Match`` as for PUT."""
     caller = caller_of(request)
     admit(Rule.MANAGE, caller)
     controller, actor = _controller(request), actor_of(request)
-    stored = await controller.endpoints.delete(name, caller.name, actor, judge=manages(controller, actor))
-    return JSONResponse(to_json(stored), 202)
+    judge, expect = manages(controller, actor), expected(request)
+    return tagged(await controller.endpoints.delete(name, caller.name, actor, judge=judge, expect=expect), 202)
 
 
 @operations.operation("PUT", "/{name}/secrets/{secret}", Rule.MANAGE, status_code=202)
@@ -114,8 +126,8 @@ async def _change_secrets(
             raise NotFound(f"endpoint {name!r} does not exist", details={"endpoint": name})
         return replace(before, secrets=tuple(sorted(change(set(before.secrets)))))
 
-    asked = Change(name, edit, caller.name, actor, values, manages(controller, actor))
-    return JSONResponse(to_json(await controller.endpoints.change(asked)), 202)
+    asked = Change(name, edit, caller.name, actor, values, manages(controller, actor), expected(request))
+    return tagged(await controller.endpoints.change(asked), 202)
 
 
 @operations.operation("GET", "/{name}/logs", Rule.USE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,11 @@ from jupyter_modelserve import __version__, computing
 from jupyter_modelserve.addresses import API, Rule
 from jupyter_modelserve.controller.api.endpoints import _controller
 from jupyter_modelserve.controller.api.operations import Operations, admit, caller_of
-from jupyter_modelserve.controller.api.rules import seen
+from jupyter_modelserve.controller.api.rules import actor_of, seen
 from jupyter_modelserve.controller.idle import GatewayAddress
 from jupyter_modelserve.controller.parts import Controller
 from jupyter_modelserve.controller.registry import reader
-from jupyter_modelserve.controller.store import feed, knowledge, notebook_runs
+from jupyter_modelserve.controller.store import feed, knowledge, notebook_runs, secrets
 from jupyter_modelserve.errors import InvalidParameter, NotFound
 from jupyter_modelserve.types import DaemonStatus, InstanceStatus, Model, to_json
 
@@ -107,6 +108,18 @@ async def add_interpreter(request: Request, body: dict[str, Any] = Body()) -> JS
     version = await _python_version(path)
     await controller.database.run(knowledge.saw_interpreter, path)
     return JSONResponse({"path": path, "python_version": version})
+
+
+@operations.operation("POST", "/secret-key/rotate", Rule.MANAGE)
+async def rotate_secret_key(request: Request) -> JSONResponse:
+    """Seal all secrets under a new key and forget the one before (REQ-140). Nothing is started anew.
+
+    With ``secret_key_file`` the first key of that file is the new one, and the answer says which may be removed.
+    """
+    admit(Rule.MANAGE, caller_of(request))
+    database = _controller(request).database
+    found = await database.run(secrets.rotate, actor_of(request))
+    return JSONResponse(to_json(replace(found, unused=await database.run(secrets.forget_keys))))
 
 
 async def _python_version(path: str) -> str:

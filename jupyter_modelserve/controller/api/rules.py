@@ -50,6 +50,7 @@ ALL: Final = {
     ("GET", "/status"): Judged(O.INSTANCE_VIEW),
     ("GET", "/openapi.json"): Judged(O.INSTANCE_VIEW, public=True),
     ("POST", "/interpreters"): Judged(O.INSTANCE_CHANGE),
+    ("POST", "/secret-key/rotate"): Judged(O.INSTANCE_CHANGE),
     ("GET", "/models"): Judged(O.MODEL_VIEW, filtered=True),
     ("GET", "/outline"): Judged(O.MODEL_VIEW, filtered=True),
     ("GET", "/models/{name}"): Judged(O.MODEL_VIEW, "model"),

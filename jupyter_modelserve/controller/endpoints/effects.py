@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_modelserve.controller.endpoints.observation import Observer, Sight
-from jupyter_modelserve.controller.endpoints.preparation import check_again
+from jupyter_modelserve.controller.endpoints.preparation import PreparationFailed, check_again
 from jupyter_modelserve.controller.endpoints.view import Key, Prepared, place
 from jupyter_modelserve.controller.engines.base import Engine, ReplicaSpec
 from jupyter_modelserve.controller.replicas import worker_spec
@@ -72,6 +72,7 @@ class Effects:
         secrets: Mapping[str, Secret],
     ) -> None:
         """Push the model's files and have the version loaded. This is the one place that secrets go to."""
+        _check_readable(secrets)
         client = observer.client(replica)
         await self._check(key, prepared)
         directory = await self._engine.push(replica, prepared.worker, Path(prepared.directory), prepared.digest)
@@ -126,3 +127,13 @@ class Effects:
             "concurrency": max((each.workload_size.concurrency for each in spec.entities), default=1),
             "environ": dict(spec.environment_vars),
         }
+
+
+def _check_readable(secrets: Mapping[str, Secret]) -> None:
+    """A model must not start without a secret that it counts on; what runs already has it and goes on."""
+    lost = {name: each.problem for name, each in secrets.items() if each.problem}
+    if lost:
+        hint = (
+            f"put the key file back, or set {', '.join(lost)} again: `jupyter modelserve secret set`, `%serve --secret`"
+        )
+        raise PreparationFailed(Failure(Cause.SECRET_UNREADABLE, next(iter(lost.values())), hint))

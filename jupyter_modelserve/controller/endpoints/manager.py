@@ -37,6 +37,8 @@ RECOVERY_BUDGET = 15.0
 """Seconds after which routes are published even if an endpoint could not contribute yet."""
 Judge = Callable[[Connection, EndpointSpec | None], None]
 """Raises when what is stored (``None``: nothing) may not be changed. It runs in the transaction that writes."""
+Expect = Callable[[StoredEndpoint | None], None]
+"""Raises when what is stored is not what the caller saw. It runs after the judge, in the same transaction."""
 Edit = Callable[[EndpointSpec | None], EndpointSpec]
 """From what is stored to what is wanted."""
 log = logging.getLogger(__name__)
@@ -44,7 +46,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What is asked of an endpoint, and by whom. ``values``: of secrets."""
+    """What is asked of an endpoint, and by whom. ``values``: of secrets. ``rehearse``: only look what it would do."""
 
     name: str
     edit: Edit
@@ -52,6 +54,8 @@ class Change:
     actor: Actor | None = None
     values: Mapping[str, str] = field(default_factory=dict, repr=False)
     judge: Judge | None = None
+    expect: Expect | None = None
+    rehearse: bool = False
 
 
 class Endpoints:
@@ -132,18 +136,21 @@ class Endpoints:
         secret_values: Mapping[str, str] | None = None,
         *,
         judge: Judge | None = None,
+        expect: Expect | None = None,
         keep_secrets: bool = False,
+        rehearse: bool = False,
     ) -> Endpoint:
         """Create or change an endpoint; asking again after a failure is another attempt.
 
         *secret_values* are new values of secrets; the others that *spec* names keep theirs (REQ-140), and with
-        *keep_secrets* also those that it does not name.
+        *keep_secrets* also those that it does not name. With *rehearse* nothing is stored: the answer is what it
+        would be.
 
         Raises:
             InvalidParameter: a field of *spec* is not usable.
             NotFound: a model, version or alias that it names does not exist, or the change would leave an endpoint
                 that serves with nothing to serve.
-            Conflict: the endpoint is being stopped.
+            Conflict: the endpoint is being stopped, or is not what *expect* asks for.
         """
         values = dict(secret_values or {})
         # What is wrong in itself is said without a look at the database.
@@ -153,7 +160,7 @@ class Endpoints:
             kept = before.secrets if keep_secrets and before is not None else ()
             return replace(spec, secrets=(*spec.secrets, *kept))
 
-        return await self.change(Change(spec.name, edit, principal, actor, values, judge))
+        return await self.change(Change(spec.name, edit, principal, actor, values, judge, expect, rehearse))
 
     async def change(self, asked: Change) -> Endpoint:
         """Change an endpoint as it is at the moment of writing, so that nothing that others changed is lost.
@@ -166,9 +173,11 @@ class Endpoints:
             known = self._reconcilers.get(asked.name)
             serving = known is not None and any(each.serving for each in known.status.versions)
             retry = known is not None and known.status.update is UpdateState.UPDATE_FAILED
-            return await self._database.run(_change, asked, serving, retry)
+            return await self._database.run(_rehearse if asked.rehearse else _change, asked, serving, retry)
 
         stored = await reader.when_ready(write, self._settings.hold)
+        if asked.rehearse:
+            return self._show(stored)
         reconciler = self._take_up(asked.name)
         if reconciler.status.observed_generation != stored.generation:
             reconciler.wake()
@@ -187,10 +196,16 @@ class Endpoints:
         return frozenset(each.spec.name for each in await self._database.run(store.listing))
 
     async def delete(
-        self, name: str, principal: str, actor: Actor | None = None, *, judge: Judge | None = None
+        self,
+        name: str,
+        principal: str,
+        actor: Actor | None = None,
+        *,
+        judge: Judge | None = None,
+        expect: Expect | None = None,
     ) -> Endpoint:
-        """End an endpoint: its routes first, then its replicas. Raises NotFound, and what *judge* raises."""
-        stored = await self._database.run(_delete, name, principal, actor, judge)
+        """End an endpoint: its routes first, then its replicas. Raises NotFound and what *judge* and *expect* raise."""
+        stored = await self._database.run(_delete, name, principal, actor, judge, expect)
         self._take_up(name).wake()
         return self._show(stored)
 
@@ -292,13 +307,23 @@ def _read_desired(connection: Connection, name: str) -> tuple[Desired | None, di
 def _change(connection: Connection, asked: Change, serving: bool, retry: bool) -> StoredEndpoint:
     """Read, judge, edit and store in one transaction: all writers of endpoints share the one database thread."""
     _follow(connection)
-    before = next((each.spec for each in store.listing(connection) if each.spec.name == asked.name), None)
+    stored = next((each for each in store.listing(connection) if each.spec.name == asked.name), None)
+    before = None if stored is None else stored.spec
     if asked.judge is not None:
         asked.judge(connection, before)
+    if asked.expect is not None:
+        asked.expect(stored)
     wanted = asked.edit(before)
     spec = complete(replace(wanted, secrets=(*wanted.secrets, *asked.values)))
     _check_exists(connection, spec, serving)
     return _put(connection, spec, asked.principal, retry, asked.actor, asked.values)
+
+
+def _rehearse(connection: Connection, asked: Change, serving: bool, retry: bool) -> StoredEndpoint:
+    """The one way to know what a change would do is to do it, in a transaction that is given up."""
+    stored = _change(connection, asked, serving, retry)
+    connection.rollback()
+    return stored
 
 
 def _follow(connection: Connection) -> None:
@@ -328,23 +353,31 @@ def _put(
 
 def _put_secrets(connection: Connection, spec: EndpointSpec, values: Mapping[str, str], actor: Actor) -> bool:
     """Store the values of secrets, in the transaction that stores the endpoint; whether anything changed."""
-    present = {name: each.value for name, each in secrets.of(connection, spec.name).items()}
-    known = {**present, **values}
-    missing = [name for name in spec.secrets if name not in known]
+    present = secrets.of(connection, spec.name)
+    missing = [name for name in spec.secrets if name not in present and name not in values]
     if missing:
         advice = f"`%serve --secret {missing[0]}`, or secret_values in the API"
         problem = f"secrets: {missing[0]} has no value yet; give one: {advice}"
         raise InvalidParameter(problem, details={"field": "secrets"})
-    check_room(spec.environment_vars, {name: known[name] for name in spec.secrets})
+    # One that cannot be read stays as it is: whatever else is changed must not wait for its key.
+    known = {name: each.value for name, each in present.items() if not each.problem} | dict(values)
+    check_room(spec.environment_vars, {name: known[name] for name in spec.secrets if name in known})
     return secrets.put(connection, spec.name, values, spec.secrets, actor)
 
 
 def _delete(
-    connection: Connection, name: str, principal: str, actor: Actor | None = None, judge: Judge | None = None
+    connection: Connection,
+    name: str,
+    principal: str,
+    actor: Actor | None = None,
+    judge: Judge | None = None,
+    expect: Expect | None = None,
 ) -> StoredEndpoint:
     before = store.get(connection, name)
     if judge is not None:
         judge(connection, before.spec)
+    if expect is not None:
+        expect(before)
     stored = store.mark_deleting(connection, name, actor or Actor(principal))
     if not before.deleting:
         data = {"by": principal, "generation": stored.generation}

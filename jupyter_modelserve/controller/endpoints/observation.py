@@ -28,6 +28,11 @@ class Sight:
     replicas: dict[str, ObservedReplica] = field(default_factory=dict)
     workers: dict[str, Worker] = field(default_factory=dict)
 
+    @property
+    def away(self) -> frozenset[str]:
+        """Replicas whose engine does not answer."""
+        return frozenset(each.id for each in self.replicas.values() if each.remembered)
+
 
 class Observer:
     """Looks at one endpoint's replicas; keeps a connection to each parent."""

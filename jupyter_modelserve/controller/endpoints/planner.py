@@ -114,7 +114,7 @@ def effective(selection: Selection, observed: Observed) -> Selection:
         if best is None or before is None or before == best or before not in selection.known:
             continue
         answered = observed.routed.labels.get(label) == best
-        lost = _failed(best, observed) or (label in observed.on_trial and _died(best, before, observed))
+        lost = _lost(best, observed) or (label in observed.on_trial and _died(best, before, observed))
         refused = observed.routed.refused.get(label) == best
         if refused or (answered and observed.known and lost):
             selection = _rolled_back(selection, entity, label, best, before)
@@ -231,6 +231,16 @@ def _failed(key: Key, observed: Observed) -> bool:
         return True
     workers = observed.workers_of(key)
     return bool(workers) and all(each.failing for each in workers)
+
+
+def _lost(key: Key, observed: Observed) -> bool:
+    """Whether a version that had answered has failed. That it cannot be prepared once more, as a new controller does
+    it, says nothing while it answers, nor when only the engine is away.
+    """
+    prepared = observed.preparations.get(key)
+    if isinstance(prepared, Failure) and (_answering(key, observed) or prepared.cause is Cause.ENGINE_UNAVAILABLE):
+        return False
+    return _failed(key, observed)
 
 
 def _why(key: Key, observed: Observed) -> Failure:

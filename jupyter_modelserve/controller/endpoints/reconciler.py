@@ -24,7 +24,7 @@ from jupyter_modelserve.controller.endpoints.publication import Publication
 from jupyter_modelserve.controller.endpoints.routes import contribute
 from jupyter_modelserve.controller.endpoints.scales import Load, Scales
 from jupyter_modelserve.controller.endpoints.selection import Selection, explain_nothing, select
-from jupyter_modelserve.controller.endpoints.status import derive, version_state
+from jupyter_modelserve.controller.endpoints.status import derive, version_state, wanted_state
 from jupyter_modelserve.controller.endpoints.timeline import Timeline
 from jupyter_modelserve.controller.endpoints.view import (
     Desired,
@@ -56,12 +56,21 @@ RESYNC = 10.0
 TRIAL = 10.0
 """Seconds for which the version before is kept loaded after a followed name has moved, for a roll-back at once."""
 TRIAL_LOOK = 1.0
+AWAY_LOOK = 1.0
 TRANSITION = 0.05
 """Seconds between looks while something is on its way: loading takes tenths of a second, so looking must too."""
 WATCHED_TRANSITION = 0.25
 """The same while every replica tells of its changes by itself: a long load must not be slowed by looking at it."""
 LAST_LINES = 20
-TRANSIENT = frozenset({Cause.BUILD_TIMED_OUT, Cause.ARTIFACTS_MISSING, Cause.CRASHED, Cause.ENGINE_UNAVAILABLE})
+TRANSIENT = frozenset(
+    {
+        Cause.BUILD_TIMED_OUT,
+        Cause.ARTIFACTS_MISSING,
+        Cause.CRASHED,
+        Cause.ENGINE_UNAVAILABLE,
+        Cause.SECRET_UNREADABLE,
+    }
+)
 PASSING = frozenset({Cause.CRASHED, Cause.OUT_OF_MEMORY, Cause.STARTUP_TIMED_OUT})
 """Causes that another attempt may not meet again."""
 MOST_STARTS = 4
@@ -107,6 +116,7 @@ class EndpointReconciler:
         self._moved: dict[Label, tuple[Key | None, float]] = {}
         self._seen: Sight | None = None
         self._scales = Scales.of(parts.settings)
+        self._away: frozenset[str] = frozenset()
 
     def hear(self, targets: Mapping[str, Load], held: Mapping[Key, int]) -> None:
         """What the gateway says is asked of the targets, and of versions at zero."""
@@ -178,6 +188,9 @@ class EndpointReconciler:
             worker.state is VersionState.UNLOADING for worker in sight.workers.values()
         )
         busy = busy or self._scales.moving(self._observed(sight))
+        if sight.away and (busy or actions):
+            # The engine's return is heard of; until then little can be done, however much there is to do.
+            return AWAY_LOOK
         if not busy and not actions and observed.on_trial:
             return TRIAL_LOOK
         if busy and not actions and self._observer.hears(sight):
@@ -211,6 +224,7 @@ class EndpointReconciler:
             acknowledged=publication.acknowledged >= publication.number,
             on_trial=self._on_trial(publication.routed(self.name), time.monotonic()),
             not_before=dict(self._backoff.not_before),
+            away=sight.away,
         )
         return self._scales.view(seen)
 
@@ -238,6 +252,7 @@ class EndpointReconciler:
                 task.cancel()
                 self._preparing.pop(key, None)
         now = time.monotonic()
+        self._welcome(sight)
         for key, found in list(self._preparations.items()):
             due = self._backoff.not_before.get(name_of(key), now + 1) <= now
             if fresh or (isinstance(found, Failure) and found.cause in TRANSIENT and due):
@@ -250,6 +265,19 @@ class EndpointReconciler:
                 await self._guarded(self._effects.unload(self._observer, worker.name, worker.replica))
                 # The attempt before says nothing of this one: whoever waits for it must not read that it failed.
                 sight.workers[worker.id] = replace(worker, state=VersionState.UNLOADING, failure=None)
+
+    def _welcome(self, sight: Sight) -> None:
+        """An engine that is back is not made to wait for what failed because it was away."""
+        back, self._away = self._away - sight.away, sight.away
+        if not back or sight.away:
+            return
+        for replica in back:
+            self._backoff.reset(replica)
+        for key, found in list(self._preparations.items()):
+            if isinstance(found, Failure) and found.cause is Cause.ENGINE_UNAVAILABLE:
+                del self._preparations[key]
+                self._timelines.pop(key, None)
+                self._backoff.reset(name_of(key))
 
     def _due_again(self, worker: Worker, now: float) -> bool:
         """Whether a version that failed for a reason that may pass is to be loaded once more."""
@@ -399,7 +427,7 @@ class EndpointReconciler:
         selection = planner.effective(select(desired), observed)
         states: dict[Key, tuple[VersionState, str]] = {}
         for key in selection.keys:
-            state, failure = version_state(key, observed)
+            state, failure = wanted_state(key, observed)
             states[key] = (state, failure.message if failure else "")
         messages = {
             entity.name: explain_nothing(entity, desired.models.get(entity.model))

@@ -31,6 +31,8 @@ _PROGRESS = (
     VersionState.PENDING,
 )
 """What is shown of a version in several replicas: the state of the one that is furthest."""
+_AWAY = "the Docker engine does not answer, and changes wait for it"
+_LOST = "Neither the Docker engine nor the model answers; it is started again as soon as the engine is back"
 
 
 def version_state(key: Key, observed: Observed) -> tuple[VersionState, Failure | None]:
@@ -51,6 +53,14 @@ def version_state(key: Key, observed: Observed) -> tuple[VersionState, Failure |
     return VersionState.STARTING, None
 
 
+def wanted_state(key: Key, observed: Observed) -> tuple[VersionState, Failure | None]:
+    """The same of a version that is selected. When it is being unloaded, as by somebody who stops its container, it is
+    started again: callers may wait for it.
+    """
+    state, failure = version_state(key, observed)
+    return (VersionState.STARTING, None) if state is VersionState.UNLOADING else (state, failure)
+
+
 def derive(desired: Desired, observed: Observed, phases: Mapping[Key, tuple[Phase, ...]], url: str) -> EndpointStatus:
     """Both tracks and every version behind them. ``url`` is the gateway's address."""
     selection = effective(select(desired), observed)
@@ -58,6 +68,8 @@ def derive(desired: Desired, observed: Observed, phases: Mapping[Key, tuple[Phas
     versions = tuple(_version(key, observed, selection, phases.get(key, ()), url) for key in keys)
     service, service_message = _service(desired, observed, selection)
     update, update_message = _update(desired, observed, selection)
+    if observed.away and update is UpdateState.IN_PROGRESS:
+        update_message = f"{update_message}; {_AWAY}"
     return EndpointStatus(
         service=service,
         service_message=service_message,
@@ -70,7 +82,7 @@ def derive(desired: Desired, observed: Observed, phases: Mapping[Key, tuple[Phas
 
 
 def _version(key: Key, observed: Observed, selection: Selection, phases: tuple[Phase, ...], url: str) -> VersionStatus:
-    state, failure = version_state(key, observed)
+    state, failure = (wanted_state if key in selection.keys else version_state)(key, observed)
     entity = next((name for name, wanted in selection.entities.items() if key in wanted), "")
     label = _taken_back(selection).get(key)
     if label is not None:
@@ -108,6 +120,8 @@ def _service(desired: Desired, observed: Observed, selection: Selection) -> tupl
         wanted = selection.entities.get(entity.name, ())
         answering = observed.routed.entities.get(entity.name)
         if answering is not None and answering in observed.routed.workers:
+            if observed.lost(answering):
+                worst, message = ServiceState.PENDING, _LOST
             continue
         if desired.deleting:
             return ServiceState.PENDING, "Stopping"
@@ -121,6 +135,8 @@ def _service(desired: Desired, observed: Observed, selection: Selection) -> tupl
         worst, message = ServiceState.PENDING, f"{entity.model} version {wanted[0][1]} is being prepared"
     if worst is ServiceState.READY and observed.dormant & set(observed.routed.entities.values()):
         return worst, _dormant(observed)
+    if worst is ServiceState.READY and observed.away:
+        return worst, f"Ready; {_AWAY}"
     return worst, message
 
 
@@ -140,7 +156,7 @@ def _update(desired: Desired, observed: Observed, selection: Selection) -> tuple
         if (now := observed.routed.labels.get(label, ("", "the one before"))[1])
     ]
     for key in selection.keys:
-        state, failure = version_state(key, observed)
+        state, failure = wanted_state(key, observed)
         if state is VersionState.FAILED:
             failed.append(f"{key[0]} version {key[1]}: {failure.message if failure else 'failed'}")
         elif state is VersionState.SCALED_TO_ZERO or observed.enough(key):

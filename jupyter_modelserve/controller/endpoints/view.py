@@ -144,7 +144,7 @@ class Observed:
     ``preparations`` have as many replicas as the load asks for: none for those ``asleep`` (scaled to zero). ``waking``
     are on their way back; for both the gateway holds requests. ``heirs`` are those of ``waking`` that never ran: they
     succeed a version at zero that is gone. ``floors``: replicas that are enough where the number follows the load.
-    ``kept``: replicas that stay although nothing is loaded in them.
+    ``kept``: replicas that stay although nothing is loaded in them. ``away``: replicas whose engine does not answer.
     """
 
     known: bool = True
@@ -161,6 +161,7 @@ class Observed:
     heirs: frozenset[Key] = frozenset()
     floors: Mapping[Key, int] = field(default_factory=dict)
     kept: frozenset[str] = frozenset()
+    away: frozenset[str] = frozenset()
 
     @property
     def dormant(self) -> frozenset[Key]:
@@ -173,6 +174,12 @@ class Observed:
         if isinstance(preparation, Prepared):
             return tuple(self.workers[each] for each in preparation.placements if each in self.workers)
         return tuple(each for each in self.workers.values() if (each.model, each.version) == key)
+
+    def lost(self, key: Key) -> bool:
+        """Whether all of a version's replicas are silent and their engine with them; most likely they are gone."""
+        homes = {each.replica for each in self.workers_of(key)}
+        silent = {each for each in self.away if self.replicas.get(each) is ReplicaState.UNKNOWN}
+        return bool(homes) and homes <= silent
 
     def enough(self, key: Key) -> bool:
         """Whether more replicas come or go only because of the load."""

@@ -84,7 +84,10 @@ def replica_id(instance_id: str, endpoint: str, environment_key: str, ordinal: i
 
 @dataclass(frozen=True, slots=True)
 class ObservedReplica:
-    """What the engine sees. ``control`` is the address of the parent (``unix:PATH``), ``key`` what opens it."""
+    """What the engine sees. ``control`` is the address of the parent (``unix:PATH``), ``key`` what opens it.
+
+    ``remembered``: the engine is away, and this is what can be known without it.
+    """
 
     id: str
     endpoint: str
@@ -98,6 +101,7 @@ class ObservedReplica:
     started_at: float = 0.0
     exit_code: int | None = None
     reason: str = ""
+    remembered: bool = False
 
 
 class Engine(Protocol):

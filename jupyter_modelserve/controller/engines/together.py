@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
@@ -74,7 +75,7 @@ class Engines:
         except EngineUnavailable:
             if not isinstance(engine, Remembering):
                 raise
-            found = await engine.recall()
+            found = tuple(replace(each, remembered=True) for each in await engine.recall())
         for each in found:
             self._where[each.id] = name
         return found

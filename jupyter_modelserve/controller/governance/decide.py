@@ -17,7 +17,7 @@ from jupyter_modelserve.controller.governance.state import State
 from jupyter_modelserve.errors import PermissionDenied
 from jupyter_modelserve.governed import Decision, MissingRight, Privilege, SecurableType
 
-_USES = {SecurableType.CATALOG: Privilege.USE_CATALOG, SecurableType.SCHEMA: Privilege.USE_SCHEMA}
+USES = {SecurableType.CATALOG: Privilege.USE_CATALOG, SecurableType.SCHEMA: Privilege.USE_SCHEMA}
 
 
 def decide(state: State, principal: str, operation: Operation, on: Securable = METASTORE, detail: str = "") -> Decision:
@@ -57,7 +57,7 @@ def _missing(state: State, principal: str, operation: Operation, on: Securable, 
 
 
 def _use(state: State, principal: str, container: Securable) -> Iterator[MissingRight]:
-    needed = _USES.get(container.type)
+    needed = USES.get(container.type)
     if needed is not None and not holds(state, principal, container, Right(needed)):
         yield _lacking(state, principal, container, (Right(needed),))
 

@@ -97,7 +97,7 @@ def _above(doc: str, on: SecurableType, *any_of: Privilege, req: str = "") -> Op
 O = Operation  # noqa: E741 - reads well in the table
 RULES: Final[dict[Operation, OperationRule]] = {
     O.INSTANCE_VIEW: OperationRule(Need.KNOWN, "See the state of the instance."),
-    O.INSTANCE_CHANGE: OperationRule(Need.ADMIN, "Name interpreters that run models."),
+    O.INSTANCE_CHANGE: OperationRule(Need.ADMIN, "Name interpreters that run models; change the key of secrets."),
     O.METASTORE_VIEW: OperationRule(Need.KNOWN, "See metastore, workspace and default catalog.", req="REQ-055"),
     O.METASTORE_UPDATE: OperationRule(Need.ADMIN, "Change owner, default catalog or workspaces.", req="REQ-061"),
     O.CATALOG_CREATE: _above("Create a catalog.", T.CATALOG, P.CREATE_CATALOG),

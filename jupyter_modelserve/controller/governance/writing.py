@@ -98,7 +98,8 @@ class Writer:
         self, actor: Actor, model: str, version: str, to: str, aliases: tuple[str, ...], description: str | None
     ) -> Copied:
         """Copy a version with its files, tags and description to another model, which is made when it is missing
-        (REQ-091, REQ-104 to REQ-106). Its source names where it came from.
+        (REQ-091, REQ-104 to REQ-106). Its source names where it came from, its run is that of the source: what the run
+        measured is shown to those who may see runs, not to everybody who may read the copy.
 
         Raises:
             PermissionDenied: the caller may not read the source or write the target. NotFound: no such version.
@@ -116,6 +117,8 @@ class Writer:
                 "tags": source.get("tags", []),
                 "description": source.get("description", "") if description is None else description,
             }
+            if source.get("run_id"):
+                values["run_id"] = source["run_id"]
             answer = await self.call(actor, "POST", "model-versions/create", values)
         except ModelServeError:
             if made:

@@ -7,19 +7,21 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, insert, select, update
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
 
 from jupyter_modelserve.controller.store import tables
+from jupyter_modelserve.controller.store.keys import KeyFile
 from jupyter_modelserve.controller.store.local_user import local_user
-from jupyter_modelserve.errors import ModelServeError
+from jupyter_modelserve.errors import ModelServeError, Unavailable
 from jupyter_modelserve.settings import Paths
 
 T = TypeVar("T")
 
+_KEYS: Final = "modelserve_keys"
 BUSY_TIMEOUT = 20.0
 """Seconds a writer waits for MLflow's transactions, as MLflow itself waits for ours."""
 
@@ -36,17 +38,21 @@ class Database:
     database thread: what a function wrote is on disk when ``run`` returns, or nothing of it is.
     """
 
-    def __init__(self, url: str | URL) -> None:
+    def __init__(self, url: str | URL, keys: KeyFile | None = None) -> None:
         # What a failed statement was given may be a secret, and its error ends in a log.
         self.engine: Engine = create_engine(
-            url, connect_args={"timeout": BUSY_TIMEOUT, "check_same_thread": False}, hide_parameters=True
+            url,
+            connect_args={"timeout": BUSY_TIMEOUT, "check_same_thread": False},
+            hide_parameters=True,
+            execution_options={_KEYS: keys},
         )
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
 
     @classmethod
-    def of(cls, paths: Paths) -> Database:
-        """The database of an instance."""
-        return cls(URL.create("sqlite", database=str(paths.database)))
+    def of(cls, paths: Paths, secret_key_file: str = "") -> Database:
+        """The database of an instance. *secret_key_file*: the operator's, instead of the instance's own."""
+        url = URL.create("sqlite", database=str(paths.database))
+        return cls(url, KeyFile(paths.secret_key_file, secret_key_file))
 
     async def run(self, work: Callable[..., T], *args: Any) -> T:
         """Run ``work(connection, *args)`` in one transaction."""
@@ -72,6 +78,14 @@ class Database:
         """Finish the work under way and close the file."""
         await asyncio.to_thread(self._thread.shutdown, True)
         self.engine.dispose()
+
+
+def key_file(connection: Connection) -> KeyFile:
+    """The keys of the secrets in the database that *connection* leads to."""
+    found = connection.get_execution_options()[_KEYS]
+    if not isinstance(found, KeyFile):
+        raise Unavailable("this database was opened without keys, so it keeps no secrets")
+    return found
 
 
 def _prepare(connection: Connection, admin: str) -> None:

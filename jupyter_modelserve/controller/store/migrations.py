@@ -13,12 +13,14 @@ from sqlalchemy import Connection, insert, inspect, select, text
 from sqlalchemy.dialects.sqlite import insert as insert_or
 
 from jupyter_modelserve import names
+from jupyter_modelserve.controller.store import secrets as endpoint_secrets
 from jupyter_modelserve.controller.store import tables
-from jupyter_modelserve.controller.store.database import now_ms
+from jupyter_modelserve.controller.store.database import key_file, now_ms
 
 MAIN, DEFAULT = "main", "default"
 ALL_USERS: Final = "account users"
 WORKSPACE: Final = "workspace"
+_OPEN_SECRETS: Final = "modelserve_endpoint_secrets"
 
 
 def governance(connection: Connection, admin: str) -> None:
@@ -44,7 +46,28 @@ def governance(connection: Connection, admin: str) -> None:
     adopt(connection, admin)
 
 
-STEPS: Final[dict[int, Callable[[Connection, str], None]]] = {2: governance}
+def seal_secrets(connection: Connection, _: str) -> None:
+    """Version 4: secrets lay open in a table, which is emptied into the sealed one and removed, its pages overwritten.
+
+    Removing the table covers what a VACUUM would, and leaves the row numbers of MLflow's tables alone.
+
+    Raises:
+        Unavailable: there are secrets, and the operator's key file cannot be used.
+    """
+    if not inspect(connection).has_table(_OPEN_SECRETS):
+        return
+    rows = connection.execute(text(f"SELECT * FROM {_OPEN_SECRETS}")).mappings().all()  # noqa: S608 - a constant
+    key = key_file(connection).ensure()[0] if rows else None
+    for row in rows:
+        if key is not None:
+            kept = {name: row[name] for name in ("endpoint", "name", "revision", "set_at", "set_by")}
+            values = kept | endpoint_secrets.sealed(key, row, row["value"])
+            connection.execute(insert_or(tables.sealed_secrets).values(values).on_conflict_do_nothing())
+    endpoint_secrets.thorough(connection)
+    connection.execute(text(f"DROP TABLE {_OPEN_SECRETS}"))
+
+
+STEPS: Final[dict[int, Callable[[Connection, str], None]]] = {2: governance, 4: seal_secrets}
 """The step that leads to each version."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Raised with every change of a table: ``store/migrations.py`` has a step for each. A newer database is refused."""
 
 metadata = MetaData()
@@ -28,17 +28,18 @@ endpoints = Table(
     Column("deleting", Boolean, nullable=False, default=False),
 )
 
-endpoint_secrets = Table(
-    "modelserve_endpoint_secrets",
+sealed_secrets = Table(
+    "modelserve_sealed_secrets",
     metadata,
     Column("endpoint", String(63), primary_key=True),
     Column("name", String(128), primary_key=True),
-    Column("value", Text, nullable=False),
+    Column("key", String(16), nullable=False),
+    Column("sealed", Text, nullable=False),
     Column("revision", String(32), nullable=False),
     Column("set_at", BigInteger, nullable=False),
     Column("set_by", String(256), nullable=False),
 )
-"""Never part of an answer: read by ``store/secrets.py`` alone."""
+"""Never part of an answer: read by ``store/secrets.py`` alone. ``key``: the id of the key that opens it."""
 
 events = Table(
     "modelserve_events",

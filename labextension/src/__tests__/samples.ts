@@ -42,6 +42,7 @@ export function endpoint(
       tags: {}
     },
     generation: 1,
+    created_at: 1,
     deleting: false,
     status: {
       service: 'READY',

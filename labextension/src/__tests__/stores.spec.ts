@@ -155,9 +155,16 @@ describe('stores that follow the status', () => {
       body: expect.objectContaining({
         tags: { team: 'a' },
         entities: [{ model: 'iris', selector, workload_size: 'Large' }]
-      })
+      }),
+      headers: { 'If-Match': `"${known.generation}-${known.created_at}"` }
     });
-    await actions.change(known.spec);
+    await actions.change(known.spec, { ...known, generation: 7 });
+    expect(client.call).toHaveBeenCalledWith(
+      'PUT /endpoints/{name}',
+      expect.objectContaining({
+        headers: { 'If-Match': `"7-${known.created_at}"` }
+      })
+    );
     const sent = client.call.mock.calls
       .filter(([operation]) => operation === 'PUT /endpoints/{name}')
       .map(([, options]) => options?.body);

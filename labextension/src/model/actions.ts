@@ -70,12 +70,12 @@ export class Actions {
       name,
       entities: [entity]
     };
-    return this.put(this.trans.__('Serve %1', model), spec);
+    return this.put(this.trans.__('Serve %1', model), spec, known);
   }
 
-  /** Change an endpoint. */
-  change(spec: IEndpointSpec): Promise<boolean> {
-    return this.put(this.trans.__('Change %1', spec.name), spec);
+  /** Change an endpoint, unless somebody else changed it since it was *seen*. */
+  change(spec: IEndpointSpec, seen: IEndpoint): Promise<boolean> {
+    return this.put(this.trans.__('Change %1', spec.name), spec, seen);
   }
 
   /** Stop serving. */
@@ -352,14 +352,20 @@ export class Actions {
     spec: Partial<Omit<IEndpointSpec, 'entities'>> & {
       name: string;
       entities: Partial<IServedEntity>[];
-    }
+    },
+    seen?: IEndpoint
   ): Promise<boolean> {
     const body: Partial<typeof spec> = { ...spec };
     delete body.secrets;
     return this.act(title, () =>
       this.client.call<IEndpoint>('PUT /endpoints/{name}', {
         path: { name: spec.name },
-        body
+        body,
+        ...(seen && !seen.deleting
+          ? {
+              headers: { 'If-Match': `"${seen.generation}-${seen.created_at}"` }
+            }
+          : {})
       })
     );
   }

@@ -29,7 +29,15 @@ from jupyter_modelserve.controller.store.audit import Actor
 from jupyter_modelserve.controller.store.database import Database
 from jupyter_modelserve.errors import ModelServeError
 from jupyter_modelserve.settings import Settings
-from jupyter_modelserve.types import EndpointSpec, Selector, SelectorKind, ServedEntity, to_json
+from jupyter_modelserve.types import (
+    Endpoint,
+    EndpointSpec,
+    EndpointStatus,
+    Selector,
+    SelectorKind,
+    ServedEntity,
+    to_json,
+)
 from tests.contract.governance.conftest import House
 from tests.contract.governance.table import ADMIN, ALLOWED, CHURN, EVERYBODY, FRAUD, ML, PROD, USERS
 
@@ -99,11 +107,11 @@ async def _client(house: House) -> AsyncIterator[httpx.AsyncClient]:
         async def put(self, spec: EndpointSpec, *_: Any, judge: Judge, **__: Any) -> Any:
             known = {each.spec.name: each.spec for each in await self.listing()}
             await database.run(judge, known.get(spec.name))
-            return SPEC
+            return Endpoint(SPEC, 1, 0, 0, "", EndpointStatus())
 
-        async def delete(self, name: str, *_: Any, judge: Judge) -> Any:
+        async def delete(self, name: str, *_: Any, judge: Judge, **__: Any) -> Any:
             await database.run(judge, (await self.get(name)).spec)
-            return SPEC
+            return Endpoint(SPEC, 1, 0, 0, "", EndpointStatus())
 
     child: Any = SimpleNamespace(state="running")
     instance: Any = SimpleNamespace(url="http://127.0.0.1")

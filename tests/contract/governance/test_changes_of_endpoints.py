@@ -61,9 +61,11 @@ class House:
         if work is not None:
             await self.database.run(work)
 
-    async def ask(self, method: str, path: str, body: Any = None, who: str = "wanda") -> httpx.Response:
-        headers = {"x-modelserve-principal": who, "x-modelserve-scopes": "all"}
-        return await self.client.request(method, path, json=body, headers=headers)
+    async def ask(
+        self, method: str, path: str, body: Any = None, who: str = "wanda", headers: dict[str, str] | None = None
+    ) -> httpx.Response:
+        known = {"x-modelserve-principal": who, "x-modelserve-scopes": "all"}
+        return await self.client.request(method, path, json=body, headers={**known, **(headers or {})})
 
     async def put(self, spec: EndpointSpec = MINE, **values: str) -> httpx.Response:
         answer = await self.ask("PUT", f"{API}/endpoints/{spec.name}", to_json(spec) | {"secret_values": values})
@@ -225,3 +227,85 @@ async def test_compute_of_a_stage_is_changed_in_what_is_stored_then(house: House
         answer = await house.ask(method, path, wanted | {"stage": "Production"})
         assert (answer.status_code, FRAUD.name in answer.text) == (404, False), answer.text
         assert await house.stored() == THEIRS
+
+
+REGION: dict[str, Any] = {"entities": to_json(MINE.entities), "environment_vars": {"REGION": "eu"}}
+KEY = f"{API}/endpoints/churn/secrets/KEY"
+
+
+@pytest.mark.req("REQ-129")
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PUT", f"{API}/endpoints/churn", REGION),
+        ("DELETE", f"{API}/endpoints/churn", None),
+        ("PUT", KEY, {"value": "new value"}),
+        ("DELETE", KEY, None),
+    ],
+)
+async def test_a_change_on_condition_does_not_overwrite_what_came_between(
+    house: House, method: str, path: str, body: Any
+) -> None:
+    await house.put(KEY="of mine")
+    seen = (await house.ask("GET", f"{API}/endpoints/churn")).headers["etag"]
+    theirs = replace(MINE, tags={"team": "b"}, secrets=("KEY",))
+    house.between = putting(theirs)
+    answer = await house.ask(method, path, body, headers={"if-match": seen})
+    assert (answer.status_code, answer.json()["error_code"]) == (412, "PRECONDITION_FAILED"), answer.text
+    assert answer.json()["details"] == {"endpoint": "churn", "generation": 2}
+    assert "changed since you looked: it has generation 2" in answer.json()["message"]
+    assert await house.stored() == theirs
+    assert await house.values() == {"KEY": "of mine"}
+    again = (await house.ask("GET", f"{API}/endpoints/churn")).headers["etag"]
+    assert again != seen
+    answer = await house.ask(method, path, body, headers={"if-match": f'W/"x", {again}'})
+    assert (answer.status_code, answer.headers["etag"]) == (202, again.replace('"2-', '"3-')), answer.text
+
+
+async def test_one_of_many_changes_on_the_same_condition_wins(house: House) -> None:
+    await house.put()
+    asked = [
+        house.ask("PUT", f"{API}/endpoints/churn", REGION | {"tags": {"n": str(n)}}, headers={"if-match": '"1"'})
+        for n in range(8)
+    ]
+    answers = await asyncio.gather(*asked)
+    assert sorted(each.status_code for each in answers) == [202] + [412] * 7
+    won = next(each.json()["spec"] for each in answers if each.status_code == 202)
+    assert to_json(await house.stored()) == won
+
+
+async def test_what_another_endpoint_of_that_name_was_is_no_condition(house: House) -> None:
+    path = f"{API}/endpoints/churn"
+    made = (await house.put()).headers["etag"]
+
+    def anew(connection: Connection) -> None:
+        store.remove(connection, "churn")
+        putting(MINE)(connection)
+        connection.execute(text("UPDATE modelserve_endpoints SET created_at = created_at + 1"))
+
+    await house.database.run(anew)
+    assert (await house.ask("PUT", path, REGION, headers={"if-match": made})).status_code == 412
+    assert (await house.ask("PUT", path, REGION, headers={"if-none-match": "*"})).status_code == 412
+    await house.database.run(store.remove, "churn")
+    answer = await house.ask("PUT", path, REGION, headers={"if-match": "*"})
+    assert (answer.status_code, "no such endpoint" in answer.json()["message"]) == (412, True)
+    assert (await house.ask("PUT", path, REGION, headers={"if-none-match": "*"})).status_code == 202
+    for headers in ({"if-match": "7"}, {"if-match": ""}, {"if-none-match": made}):
+        assert (await house.ask("PUT", path, REGION, headers=headers)).status_code == 400
+
+
+async def test_a_condition_tells_nothing_to_who_may_not_see_the_endpoint(house: House) -> None:
+    await house.database.run(putting(THEIRS))
+    answer = await house.ask("PUT", f"{API}/endpoints/churn", to_json(MINE), headers={"if-match": '"9"'})
+    assert (answer.status_code, "generation" in answer.text) == (409, False)
+
+
+@pytest.mark.req("REQ-140")
+async def test_only_who_administers_changes_the_key_of_secrets(house: House) -> None:
+    address = f"{API}/secret-key/rotate"
+    await house.put(KEY="of mine")
+    assert (await house.ask("POST", address)).status_code == 403
+    answer = await house.ask("POST", address, who=ADMIN)
+    assert answer.status_code == 200, answer.text
+    assert (answer.json()["renewed"], answer.json()["unreadable"], answer.json()["unused"]) == (1, [], [])
+    assert await house.values() == {"KEY": "of mine"}

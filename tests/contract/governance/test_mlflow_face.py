@@ -6,12 +6,15 @@ reason than rights.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import Connection, delete, text
 
+from jupyter_modelserve.addresses import API
 from jupyter_modelserve.controller.governance.loading import touch
 from jupyter_modelserve.controller.governance.operations import Operation
 from jupyter_modelserve.controller.governance.securables import Securable, right
@@ -19,6 +22,7 @@ from jupyter_modelserve.controller.store import tables
 from jupyter_modelserve.plugins.mlflow_methods import COMPOSED, INTERNAL, METHODS, SEARCHES
 from tests.contract.governance.conftest import UNSIGNED, House
 from tests.contract.governance.table import ADMIN, ALLOWED, CHURN, FRAUD, GRANTS, OWNERS, USERS
+from tests.contract.governance.test_api_face import SCOPE, _client
 
 O = Operation  # noqa: E741 - as in the table
 F, C = FRAUD.name, CHURN.name
@@ -393,3 +397,51 @@ def _restore(connection: Connection) -> None:
             values = {"type": on.type.value, "name": on.name, "principal": "tag", "privilege": each.privilege.value}
             connection.execute(tables.grants.insert().values(**values, detail="", granted_by=ADMIN, granted_at=1))
     touch(connection)
+
+
+# ---------------------------------------------------------------------------------------------------- copies
+METRIC = {"key": "accuracy", "value": 0.97, "timestamp": 1, "step": 0}
+
+
+async def _copy(house: House, who: str, model: str, to: str) -> httpx.Response:
+    async with _client(house) as client:
+        headers = {"x-modelserve-principal": who, **SCOPE}
+        return await client.post(f"{API}/models/{model}/versions/1/copy", json={"to": to}, headers=headers)
+
+
+def _version(house: House, who: str, name: str) -> dict[str, Any]:
+    answer = house.ask(who, "GET", "model-versions/get", name=name, version="1")
+    found: dict[str, Any] = answer.json()["model_version"]
+    return found
+
+
+@pytest.mark.req("REQ-091", "REQ-105")
+def test_a_copy_keeps_its_run_and_shows_what_it_measured_to_who_may_see_runs(house: House) -> None:
+    run, logged = house.logged(ADMIN)
+    assert house.ask(ADMIN, "POST", "runs/log-metric", run_id=run, **METRIC).status_code == 200
+    assert house.ask(ADMIN, "POST", "registered-models/create", name="measured").status_code == 200
+    assert house.register(ADMIN, "measured", logged).status_code == 200
+    answer = asyncio.run(_copy(house, ADMIN, "measured", "prod.ml.measured"))
+    assert answer.status_code == 201, answer.text
+    found = _version(house, ADMIN, "prod.ml.measured")
+    assert (found["source"], found["run_id"]) == ("models:/measured/1", run)
+    seen = house.ask(ADMIN, "GET", "runs/get", run_id=found["run_id"])
+    assert [(each["key"], each["value"]) for each in seen.json()["run"]["data"]["metrics"]] == [("accuracy", 0.97)]
+    for who in ("nobody knows me", ""):
+        assert house.ask(who, "GET", "runs/get", run_id=run).status_code == 403
+
+
+def test_a_version_without_a_run_and_one_whose_run_is_gone_are_copied_too(house: House) -> None:
+    run, logged = house.logged(ADMIN)
+    assert house.ask(ADMIN, "POST", "registered-models/create", name="unmeasured").status_code == 200
+    assert house.register(ADMIN, "unmeasured", logged).status_code == 200
+    assert house.ask(ADMIN, "POST", "runs/delete", run_id=run).status_code == 200
+    assert asyncio.run(_copy(house, ADMIN, "unmeasured", "prod.ml.gone")).status_code == 201
+    assert _version(house, ADMIN, "prod.ml.gone")["run_id"] == run
+    house.sql(_without_run, "unmeasured")
+    assert asyncio.run(_copy(house, ADMIN, "unmeasured", "prod.ml.unmeasured")).status_code == 201
+    assert not _version(house, ADMIN, "prod.ml.unmeasured").get("run_id")
+
+
+def _without_run(connection: Connection, name: str) -> None:
+    connection.execute(text("UPDATE model_versions SET run_id = NULL WHERE name = :name"), {"name": name})

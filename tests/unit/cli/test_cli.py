@@ -33,6 +33,7 @@ from jupyter_modelserve.types import (
     Instance,
     InstanceStatus,
     MergedLog,
+    SecretKeyRotation,
     ServiceState,
     UpdateState,
 )
@@ -241,6 +242,29 @@ def test_a_secret_is_read_from_a_pipe_and_never_printed(
     assert given == [("iris", "KEY", "piped-value"), ("iris", "KEY")]
     printed = capsys.readouterr()
     assert "piped-value" not in printed.out + printed.err
+
+
+@pytest.mark.req("REQ-140")
+def test_a_new_key_of_secrets_says_what_must_be_set_again(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = [SecretKeyRotation("k2", 3, (), ("k1",)), SecretKeyRotation("k3", 1, ("iris/KEY",))]
+
+    class Fake(Client):
+        def __init__(self) -> None: ...
+
+        def close(self) -> None: ...
+
+        def rotate_secret_key(self) -> SecretKeyRotation:
+            return answers.pop(0)
+
+    monkeypatch.setattr("jupyter_modelserve.cli.secret.connect", Fake)
+    assert main(["secret", "rotate-key"]) == 0
+    printed = capsys.readouterr().out
+    assert "3 secrets that had another key are sealed under key k2 now" in printed
+    assert "may be removed from the key file: k1" in printed
+    assert main(["secret", "rotate-key"]) == 1
+    assert "set it again: jupyter modelserve secret set iris KEY" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("15m", 900), ("12h", 43200), ("30d", 2592000)])

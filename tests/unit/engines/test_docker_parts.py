@@ -151,7 +151,9 @@ async def test_an_engine_that_is_away_answers_from_memory_or_not_at_all() -> Non
     engines = Engines({PROCESS: processes, DOCKER: containers})
     await engines.ensure(ReplicaSpec("bbbbbbbbbbbb", "two", "e1", sys.executable, image="i"))
     containers.failures["observe"] = EngineUnavailable("away")
-    assert [each.id for each in await engines.observe()] == ["bbbbbbbbbbbb"]
+    assert [(each.id, each.remembered) for each in await engines.observe()] == [("bbbbbbbbbbbb", True)]
+    assert [each.remembered for each in await engines.observe()] == [False]
+    containers.failures["observe"] = EngineUnavailable("away")
     processes.failures["observe"] = EngineUnavailable("away")
     with pytest.raises(EngineUnavailable):
         await engines.observe()

@@ -16,7 +16,9 @@ READY, LOADING, FAILED = VersionState.READY, VersionState.LOADING, VersionState.
 KEY = ("iris", "1")
 ALL = {"a": RouteTarget("a", "iris", "1", "unix:/a", "k", 4, 16, 120.0)}
 ALL["b"] = RouteTarget("b", "iris", "2", "unix:/b", "k", 4, 16, 120.0)
-ENDPOINTS = {"ep": (RouteEntity("old", "iris", "1", 90), RouteEntity("new", "iris", "2", 10))}
+ENDPOINTS: dict[str, tuple[RouteEntity, ...]] = {
+    "ep": (RouteEntity("old", "iris", "1", 90), RouteEntity("new", "iris", "2", 10))
+}
 
 
 class Clock:

@@ -46,7 +46,7 @@ async def test_an_instance_of_version_1_upgrades_in_place(tmp_path: Path) -> Non
     for operation in Operation:
         assert decide(state, "ann", operation, model("prod.ml.fraud")).allowed
         assert not decide(state, "bob", operation, model("prod.ml.fraud")).allowed
-    assert await database.run(get_meta, "schema_version") == "3"
+    assert await database.run(get_meta, "schema_version") == "4"
     assert [each.principal for each in (await database.run(tokens.grants)).values()] == ["ann"]
     assert (await database.run(tokens.listing))[0].scopes == (Scope.ALL,)
     await database.close()

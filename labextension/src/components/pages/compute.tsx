@@ -67,28 +67,33 @@ function magicOf(spec: IEndpointSpec): string {
     : '';
 }
 
+function equal(one: IEndpointSpec, other: IEndpointSpec): boolean {
+  return JSONExt.deepEqual(
+    one as unknown as ReadonlyJSONValue,
+    other as unknown as ReadonlyJSONValue
+  );
+}
+
 /** Compute of each entity, tags, and Save, which replaces without a gap (REQ-047 to REQ-049, REQ-168). */
 export function Compute(props: { endpoint: IEndpoint }): React.ReactElement {
   const { trans, actions, status } = useServices();
   const { spec } = props.endpoint;
   const [draft, setDraft] = React.useState(spec);
   const [saving, setSaving] = React.useState(false);
-  const known = React.useRef(spec);
-  const same = JSONExt.deepEqual(
-    draft as unknown as ReadonlyJSONValue,
-    spec as unknown as ReadonlyJSONValue
-  );
+  // What the draft was made from: Save counts only while the endpoint is that.
+  const [seen, setSeen] = React.useState(props.endpoint);
+  const same = equal(draft, spec);
+  const unmoved = equal(seen.spec, spec);
   React.useEffect(() => {
     // Somebody else changed it: follow, unless something is being edited here.
-    const untouched = JSONExt.deepEqual(
-      draft as unknown as ReadonlyJSONValue,
-      known.current as unknown as ReadonlyJSONValue
-    );
-    known.current = spec;
-    if (untouched) {
+    const untouched = equal(draft, seen.spec);
+    if (untouched || unmoved || same) {
+      setSeen(props.endpoint);
+    }
+    if (untouched && !same) {
       setDraft(spec);
     }
-  }, [spec]);
+  }, [props.endpoint]);
   const { state } = status;
   const isolation = state.kind === 'running' ? state.instance.isolation : '';
   const engine = state.kind === 'running' ? state.instance.engine : '';
@@ -99,7 +104,11 @@ export function Compute(props: { endpoint: IEndpoint }): React.ReactElement {
   const problem =
     several && shares !== 100
       ? trans.__('The traffic must add up to 100%, not %1%.', String(shares))
-      : '';
+      : !same && !unmoved
+        ? trans.__(
+            'Somebody else changed this endpoint meanwhile. Reset shows what it is now.'
+          )
+        : '';
   const set = (index: number, part: Partial<IServedEntity>) =>
     setDraft({
       ...draft,
@@ -112,8 +121,12 @@ export function Compute(props: { endpoint: IEndpoint }): React.ReactElement {
       return;
     }
     setSaving(true);
-    await actions.change(draft);
+    await actions.change(draft, seen);
     setSaving(false);
+  };
+  const reset = () => {
+    setSeen(props.endpoint);
+    setDraft(spec);
   };
   const magic = magicOf(draft);
   return (
@@ -174,7 +187,7 @@ export function Compute(props: { endpoint: IEndpoint }): React.ReactElement {
                 ))}
         </span>
         <span className="jp-modelserve-inline">
-          <Button disabled={same} onClick={() => setDraft(spec)}>
+          <Button disabled={same} onClick={reset}>
             {trans.__('Reset')}
           </Button>
           <Button
