@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -47,8 +47,8 @@ def pins() -> list[str]:
     return [f"{name}=={version(name)}" for name in REQUIREMENTS]
 
 
-def train(folder: Path) -> dict[str, Model]:
-    """Fit both and save them below *folder* as MLflow models with signature and example."""
+def train(folder: Path, names: Iterable[str] = NAMES) -> dict[str, Model]:
+    """Fit them and save them below *folder* as MLflow models with signature and example."""
     warnings.simplefilter("ignore")
     import mlflow.sklearn
     from mlflow.models import infer_signature
@@ -62,8 +62,8 @@ def train(folder: Path) -> dict[str, Model]:
         "rf": RandomForestClassifier(n_estimators=100, max_depth=7, random_state=0),
     }
     found = {}
-    for name, estimator in estimators.items():
-        fitted = estimator.fit(frame, target)
+    for name in names:
+        fitted = estimators[name].fit(frame, target)
         mlflow.sklearn.save_model(
             fitted,
             folder / name,

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +47,30 @@ def _has_tables(database: Path) -> bool:
 def _migrate(scratch: Path, artifact_root: str) -> None:
     from mlflow.store.tracking import sqlalchemy_store
 
-    # Relative to the working directory, which is the home: see mlflow_app.configure.
     make_store: Any = sqlalchemy_store.SqlAlchemyStore
-    make_store(f"sqlite:///{scratch.relative_to(Path.cwd())}", artifact_root).engine.dispose()
+    with _unsynchronized(scratch):
+        # Relative to the working directory, which is the home: see mlflow_app.configure.
+        make_store(f"sqlite:///{scratch.relative_to(Path.cwd())}", artifact_root).engine.dispose()
+
+
+@contextmanager
+def _unsynchronized(scratch: Path) -> Iterator[None]:
+    """Nobody needs the scratch file after a crash, and seventy commits that wait for the disk are most of a first
+    start where the disk is slow.
+    """
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    def connected(connection: sqlite3.Connection, _record: object) -> None:
+        if Path(connection.execute("PRAGMA database_list").fetchone()[2]).samefile(scratch):
+            connection.execute("PRAGMA synchronous=OFF")
+
+    scratch.touch(mode=0o600)
+    event.listen(Engine, "connect", connected)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "connect", connected)
 
 
 def _copy(scratch: Path, database: Path) -> None:

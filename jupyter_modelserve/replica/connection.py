@@ -71,6 +71,9 @@ class Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._listener.connections.add(self)
+        if self._listener.closing:
+            # Accepted in the last moment: its request is answered, and it is not waited for without end.
+            self.close_if_idle()
 
     def connection_lost(self, exc: Optional[Exception]) -> None:
         """Mark the request in work as abandoned."""

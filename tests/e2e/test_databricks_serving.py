@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from jupyter_modelserve.client.verbs import specification
+from tests.support import zoo
 from tests.support.databricks import pointed_at, user
 from tests.support.instance import RunningInstance, mlflow_of, started_instance
 
@@ -50,7 +51,10 @@ def _log(mlflow: Any, constant: float) -> None:
 
     model = DummyRegressor(strategy="constant", constant=constant).fit([[0.0]], [constant])
     with mlflow.start_run():
-        mlflow.sklearn.log_model(model, name="model", registered_model_name=MODEL, input_example=np.array([[1.0]]))
+        mlflow.sklearn.log_model(
+            model, name="model", registered_model_name=MODEL, input_example=np.array([[1.0]]),
+            pip_requirements=zoo.pins("scikit-learn", "numpy", "cloudpickle"),
+        )  # fmt: skip
 
 
 @pytest.fixture

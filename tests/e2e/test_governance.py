@@ -15,6 +15,7 @@ import pytest
 from jupyter_modelserve.client.sync import Client
 from jupyter_modelserve.client.verbs import specification
 from jupyter_modelserve.errors import Conflict, NotFound, PermissionDenied, Unauthenticated
+from tests.support import zoo
 from tests.support.instance import RunningInstance, mlflow_of, started_instance
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::FutureWarning")]
@@ -68,8 +69,9 @@ def _log(mlflow: Any, name: str, constant: float) -> str:
     with mlflow.start_run():
         mlflow.log_metric("rmse", 0.25)
         info = mlflow.sklearn.log_model(
-            model, name="model", registered_model_name=name, input_example=np.array([[1.0]])
-        )
+            model, name="model", registered_model_name=name, input_example=np.array([[1.0]]),
+            pip_requirements=zoo.pins("scikit-learn", "numpy", "cloudpickle"),
+        )  # fmt: skip
     return str(info.registered_model_version)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.support import zoo
 from tests.support.instance import RunningInstance, mlflow_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::FutureWarning")]
@@ -39,8 +40,9 @@ def version(mlflow: Any) -> Callable[[str, float], Any]:
         model = DummyRegressor(strategy="constant", constant=constant).fit([[0.0]], [constant])
         with mlflow.start_run():
             info = mlflow.sklearn.log_model(
-                model, name="model", registered_model_name=name, input_example=np.array([[1.0]])
-            )
+                model, name="model", registered_model_name=name, input_example=np.array([[1.0]]),
+                pip_requirements=zoo.pins("scikit-learn", "numpy", "cloudpickle"),
+            )  # fmt: skip
         return mlflow.MlflowClient().get_model_version(name, info.registered_model_version)
 
     return register

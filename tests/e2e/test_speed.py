@@ -41,7 +41,7 @@ class Costs:
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> models.Model:
     """A LogisticRegression of the iris data."""
-    return models.train(tmp_path_factory.mktemp("speed"))["lr"]
+    return models.train(tmp_path_factory.mktemp("speed"), ["lr"])["lr"]
 
 
 @pytest.fixture(scope="module")

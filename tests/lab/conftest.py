@@ -16,8 +16,17 @@ from tornado.httpclient import HTTPClientError
 
 from jupyter_modelserve.lab.service import Service
 from tests.lab.fakes import Answer, FakeInstance, Fetch, RecordingAuthorizer
+from tests.lab.served import Home, home_with_instance, serve_flowers
 
 globals().update({name: value for name, value in vars(jupyter_server).items() if not name.startswith(("_", "pytest"))})
+
+
+@pytest.fixture(scope="session")
+def home() -> Iterator[Home]:
+    """A user's home directory whose instance serves one model; tests leave both as they are in the end."""
+    with home_with_instance() as found:
+        serve_flowers(found.instance)
+        yield found
 
 
 @pytest.fixture

@@ -18,20 +18,13 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.lab.served import MODEL, ROW, SCORING, Home, home_with_instance, serve_flowers, shell, until
+from tests.lab.served import MODEL, ROW, SCORING, Home, shell, until
 from tests.lab.server import PREFIX, TOKEN, JupyterServer, jupyter_server
 from tests.lab.test_live import in_kernel
 
 nbformat: Any = import_module("nbformat")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(240)]
 FOUND = "predicted"
-
-
-@pytest.fixture(scope="module")
-def home() -> Iterator[Home]:
-    with home_with_instance() as found:
-        serve_flowers(found.instance)
-        yield found
 
 
 @pytest.fixture

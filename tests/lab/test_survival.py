@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -11,20 +10,13 @@ import pytest
 
 from jupyter_modelserve import launcher
 from tests.chaos.models import register
-from tests.lab.served import BODY, MODEL, PATH, ROW, Home, home_with_instance, kernel, run, serve_flowers, until
+from tests.lab.served import BODY, MODEL, PATH, ROW, Home, kernel, run, until
 from tests.lab.server import TOKEN, jupyter_server
 from tests.support.instance import mlflow_of
 from tests.support.load import Load
 from tests.support.slo import Slo
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(240)]
-
-
-@pytest.fixture(scope="module")
-def home() -> Iterator[Home]:
-    with home_with_instance() as found:
-        serve_flowers(found.instance)
-        yield found
 
 
 def load(home: Home) -> Load:

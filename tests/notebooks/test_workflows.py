@@ -132,6 +132,7 @@ def test_retraining_moves_the_alias_only_for_a_better_model(instance: RunningIns
     assert refused["decision.reason"] == decisions[2]["reason"]
 
 
+@pytest.mark.req("REQ-148", "REQ-198")
 def test_a_parquet_file_is_predicted_by_one_version(run: Runner, tmp_path: Path) -> None:
     first = run("batch_predict", rows_at_a_time=4000)
     assert (first["rows"], first["version"]) == (22500, "1")

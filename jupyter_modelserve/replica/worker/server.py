@@ -23,6 +23,8 @@ from .paths import Paths
 from .scheduler import Scheduler
 from .scorer import Scorer
 
+_ROUNDS = 4
+
 
 class Server:
     """Accepts requests in the loop's thread; :meth:`work` runs them in the caller's."""
@@ -31,10 +33,11 @@ class Server:
         self._config = config
         self._loop = asyncio.new_event_loop()
         self._listener = Listener(config.key, config.body_limit, self._handle)
-        self._socket: Optional[asyncio.AbstractServer] = None
+        self._socket: Optional[asyncio.base_events.Server] = None
         self._clock = Clock()
         self._scheduler = Scheduler(self._loop, self._finish)
         self._in_flight = 0
+        self._settled = False
         self._last = self._loop.time()
         self.ready = False
 
@@ -127,15 +130,28 @@ class Server:
 
     def _drain(self, grace: float) -> None:
         if self._socket is not None:
-            self._socket.close()
+            for each in self._socket.sockets:
+                self._loop.remove_reader(each.fileno())
         if self._config.listen_fd is None and os.path.exists(self._config.socket):
             os.unlink(self._config.socket)
         self._loop.call_later(grace, end_process, 0)
         self._listener.drain()
+        self._settle(_ROUNDS)
+
+    def _settle(self, rounds: int) -> None:
+        """Go on when whoever was accepted in the last moment is a connection: asyncio takes some rounds of the loop,
+        and refuses what it has accepted as soon as the server is closed.
+        """
+        if rounds:
+            self._loop.call_soon(self._settle, rounds - 1)
+            return
+        if self._socket is not None:
+            self._socket.close()
+        self._settled = True
         self._end_if_drained()
 
     def _end_if_drained(self) -> None:
-        if self._listener.closing and self._in_flight == 0:
+        if self._settled and self._in_flight == 0:
             # The transports still have to write what they were given.
             self._loop.call_later(0.05 if self._listener.connections else 0, self._end_when_closed)
 

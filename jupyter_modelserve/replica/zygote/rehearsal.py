@@ -71,9 +71,6 @@ def _save(directory: str) -> None:
     _write(directory, "MLmodel", document)
     example = {"dataframe_split": {"columns": list(_COLUMNS), "data": [[0.5, 1.5], [2.5, 0.25]]}}
     _write(directory, "serving_input_example.json", example)
-    # MLflow compares requirements with what is installed, and remembers what is installed: half a second.
-    with open(os.path.join(directory, "requirements.txt"), "w", encoding="utf-8") as stream:
-        stream.write("mlflow==%s\n" % document["mlflow_version"])
 
 
 def _save_estimator(directory: str) -> Dict[str, Any]:

@@ -227,10 +227,23 @@ def make_replica(tmp_path: Path, start_method: str) -> Iterator[Callable[..., Re
             replica.end()
 
 
+@pytest.fixture(scope="session")
+def lender(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """See lending.py."""
+    from tests.contract.replica.lending import Lender
+
+    found = Lender(tmp_path_factory.mktemp("lent"))
+    yield found
+    found.close()
+
+
 @pytest.fixture
-def replica(make_replica: Callable[..., Replica]) -> Replica:
-    """One running parent."""
-    return make_replica()
+def replica(lender: Any, start_method: str) -> Iterator[Replica]:
+    """One running parent without workers. Other tests had it before and will have it, if this one changes only workers;
+    ``make_replica`` is for tests that say more about a parent or its zygote.
+    """
+    yield lender.lend(start_method)
+    lender.take_back(start_method)
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,12 @@ def start_method() -> str:
     return "fork"
 
 
+@pytest.fixture
+def replica(make_replica: Callable[..., Replica]) -> Replica:
+    """One of its own: what happens to its zygote is what these are about."""
+    return make_replica()
+
+
 def method(status: dict[str, Any]) -> str:
     """How lane 0 of a version was started."""
     found: str = status["processes"][0]["start_method"]

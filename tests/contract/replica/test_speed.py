@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from tests.contract.replica.conftest import KEY, Replica, _UnixConnection
 from tests.unit.replica.models import IRIS, ROW
+
+
+@pytest.fixture
+def replica(make_replica: Callable[..., Replica]) -> Replica:
+    """One of its own: the time includes its zygote's."""
+    return make_replica()
 
 
 def test_load_and_one_row(replica: Replica, iris_model: Path) -> None:

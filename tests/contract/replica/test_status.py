@@ -6,10 +6,19 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.contract.replica.conftest import Replica
+
+
+@pytest.fixture
+def replica(make_replica: Callable[..., Replica]) -> Replica:
+    """One of its own: with a warm zygote a worker is LOADING for a moment only."""
+    return make_replica()
 
 
 def watch(replica: Replica, after: int, wait: float) -> dict[str, Any]:

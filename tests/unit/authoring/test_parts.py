@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -60,6 +61,16 @@ def test_skops_with_trusted_types_or_cloudpickle() -> None:
     assert serialize.trusted_types(forest)
     own = Subclass().fit(*FITTED)
     assert serialize.sklearn_arguments(own) == {"serialization_format": "cloudpickle"}
+
+
+def test_distributions_are_those_that_the_standard_library_finds() -> None:
+    expected = {module: found[0] for module, found in metadata.packages_distributions().items()}
+    assert len(expected) > 100
+    # Later Pythons name shared libraries and folders without a module as well.
+    found = {module: requirements.distributions_of(module)[:1] for module in expected}
+    assert {module: each[0] for module, each in found.items() if each}.items() <= expected.items()
+    assert all(found[module] for module in ("numpy", "sklearn", "pandas", "mlflow", "cloudpickle", "yaml", "six"))
+    assert requirements.distributions_of("nothing_like_it") == []
 
 
 def test_requirements_are_pinned_and_complete() -> None:

@@ -126,7 +126,7 @@ def test_an_existing_logged_model_and_run(instance: FileInstance) -> None:
 def test_a_folder_of_a_saved_model_is_copied_and_left_alone(instance: FileInstance, tmp_path: Path) -> None:
     folder = tmp_path / "saved"
     model = LogisticRegression(max_iter=500).fit(X, Y)
-    mlflow.sklearn.save_model(model, folder, input_example=X.head(2))
+    mlflow.sklearn.save_model(model, folder, input_example=X.head(2), pip_requirements=["scikit-learn"])
     before = (folder / "MLmodel").read_text()
     found = ms.register(folder, "from_folder", alias="Champion")
     assert (found.flavor, found.signature[0][0]) == ("sklearn", "input")

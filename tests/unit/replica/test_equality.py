@@ -191,7 +191,10 @@ def test_an_optional_column_that_is_null_in_every_row_reaches_the_model(tmp_path
     frame = pd.DataFrame({"a": [1.0, None, 3.0], "b": [1.0, 2.0, 3.0]})
     model = make_pipeline(SimpleImputer(), LinearRegression()).fit(frame, [1.0, 2.0, 3.0])
     signature = ModelSignature(Schema([ColSpec("double", "a", required=False), ColSpec("double", "b")]))
-    mlflow.sklearn.save_model(model, str(tmp_path / "m"), signature=signature, serialization_format="cloudpickle")
+    mlflow.sklearn.save_model(
+        model, str(tmp_path / "m"), signature=signature, serialization_format="cloudpickle",
+        pip_requirements=["mlflow"],
+    )  # fmt: skip
     scorer = Bench(tmp_path / "m")
     alone = scorer.score([{"a": None, "b": 2.0}])
     beside = scorer.score([{"a": None, "b": 2.0}, {"a": 1.0, "b": 1.0}])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,12 @@ from jupyter_modelserve.replica.parent.logs import RotatingLog
 from jupyter_modelserve.replica.parent.specs import BadSpec, read_spec
 from jupyter_modelserve.replica.parent.status import Status
 from jupyter_modelserve.replica.wire import BadHead, Response, parse_head, render
-from jupyter_modelserve.replica.worker import failures, probe
+from jupyter_modelserve.replica.worker import failures, loader, probe
 from jupyter_modelserve.replica.worker.media import CSV, JSON, PARQUET, sniff
 from jupyter_modelserve.replica.worker.nested import conform
 from jupyter_modelserve.replica.worker.signature import ModelFile
 from jupyter_modelserve.types import Cause
+from tests.unit.replica import models
 
 
 def test_a_head_is_read() -> None:
@@ -323,6 +325,19 @@ def test_examples_of_all_ages_become_requests(tmp_path: Path, info: Any, content
     model = write_model(tmp_path, saved_input_example_info={"artifact_path": "input_example.json", **info})
     found = probe.logged_example(model)
     assert (None if found is None else json.loads(found)) == expected
+
+
+def test_loading_does_not_search_what_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow would look at every file of the environment, to warn of what it was chosen or built for."""
+    from mlflow.utils import requirements_utils
+
+    searched: list[str] = []
+    models.save_iris(tmp_path / "m", pip_requirements=["scikit-learn==0.0.1"])
+    # Raising would not be heard: MLflow catches whatever happens there.
+    monkeypatch.setattr(requirements_utils, "_init_packages_to_modules_map", lambda: searched.append("all"))
+    collects = gc.isenabled()
+    assert len(loader.load(str(tmp_path / "m")).predict(models.iris()[0].head(2))) == 2
+    assert (searched, gc.isenabled()) == ([], collects)
 
 
 def test_an_example_outside_the_model_is_not_read(tmp_path: Path) -> None:
