@@ -44,8 +44,9 @@ test: $(DEV) $(PANEL) lint panel-test ## everything; the last line is pytest's s
 	@$(BOOTSTRAP) deep
 	@$(VENV)/bin/python -m pytest
 
-chaos: $(DEV) ## kill and change everything under load, the long way (about half an hour), and write docs/reliability.md
-	@CHAOS=long $(VENV)/bin/python -m pytest tests/chaos || ended=$$?; $(VENV)/bin/python scripts/reliability.py; exit $${ended:-0}
+chaos: $(DEV) ## kill and change all under load on both engines for an hour (ENGINE=docker: one alone), write docs/reliability.md
+	@$(if $(filter process,$(ENGINE)),:,$(BOOTSTRAP) docker)
+	@CHAOS=long $(VENV)/bin/python -m pytest tests/chaos $(if $(ENGINE),-k $(ENGINE)) || ended=$$?; $(VENV)/bin/python scripts/reliability.py; exit $${ended:-0}
 
 bench: $(DEV) ## measure speed beside mlflow models serve (ten minutes); build/bench.md
 	@$(BOOTSTRAP) wrk

@@ -1,8 +1,9 @@
 """The way of a scoring request: route, read, wait for a slot, send, and try elsewhere when a worker is lost.
 
 A prediction may be repeated, so a request whose connection ended before any byte of the answer is sent once more,
-alone (``balance``); one that could not be delivered at all is delivered elsewhere, or to the same worker for as long as
-it restarts. What needs none of this takes the straight way (``express``) and comes here only when something happens.
+alone (``balance``), and once again if the version that it was lost with twice is replaced in that moment. One that
+could not be delivered at all is delivered elsewhere, or to the same worker for as long as it restarts. What needs none
+of this takes the straight way (``express``) and comes here only when something happens.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ _PATIENCE_AFTER_LOSS: Final = 30.0
 _PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 0.2
 _DYING: Final = 0.05
+_ROLL_BACK: Final = 1.0
+"""Seconds for which a request that was lost twice waits for another version at its address (REQ-129, REQ-131)."""
 _MISDIRECTED: Final = 421
 _REFUSALS: Final = frozenset({_MISDIRECTED, 503})
 _NOT_STARTED: Final = b"x-modelserve-not-started"
@@ -62,6 +65,7 @@ class _Trial:
     tried: set[str] = field(default_factory=set)
     replayed: bool = False
     lost: bool = False
+    doomed: BadGateway | None = None
     give_up_at: float = 0.0
     pause: float = _PAUSE
     held: bool = False
@@ -201,7 +205,9 @@ class Scorer:
         while True:
             if trial.lost:
                 trial.lost = False
-                if all(each.id in trial.tried for each in trial.route.targets):
+                if trial.doomed is not None:
+                    await self._replaced(trial, trial.doomed)
+                elif all(each.id in trial.tried for each in trial.route.targets):
                     # A process that is just dying accepts for some milliseconds more: the replay must not go there.
                     await asyncio.sleep(_DYING)
             self._look_again(trial)
@@ -214,6 +220,22 @@ class Scorer:
                 continue
             if await self._attempt(trial, worker, lane):
                 return
+
+    async def _replaced(self, trial: _Trial, doomed: BadGateway) -> None:
+        """Wait a moment for another version at this address: the processes of one that is being rolled back die one
+        after the other, and the requests in their hands shall not pay for it.
+
+        Raises:
+            BadGateway: there is none.
+        """
+        loop, died = asyncio.get_running_loop(), (trial.route.model, trial.route.version)
+        until = loop.time() + _ROLL_BACK
+        while (found := self.known_route(trial.address)) is None or (found.model, found.version) == died:
+            if loop.time() >= until:
+                raise doomed
+            await asyncio.sleep(_PAUSE)
+        self._look_again(trial)
+        trial.tried.clear()
 
     def _look_again(self, trial: _Trial) -> None:
         """Follow a new table."""
@@ -334,7 +356,7 @@ class Scorer:
 
     # ------------------------------------------------------------------------------------------------ accidents
     def _lost(self, trial: _Trial, worker: Worker, lost: ConnectionLost) -> None:
-        """Allow one replay when no byte of an answer came."""
+        """Allow one replay when no byte of an answer came, and one more with another version."""
         self._trouble(worker.target.id)
         request = trial.request
         if request.started:
@@ -342,12 +364,14 @@ class Scorer:
         who = f"the worker of version {request.version} of {request.model!r}"
         if lost.answered:
             raise BadGateway(f"{who} broke off its answer", retry_after_s=1) from lost
+        if trial.doomed is not None:
+            raise trial.doomed
         if trial.replayed:
-            raise BadGateway(
+            trial.doomed = BadGateway(
                 f"{who} died twice while it worked on this request, the second time on nothing else: the request "
                 "itself may be what ends it; see the version's log",
                 retry_after_s=1,
-            ) from lost
+            )
         trial.replayed = trial.lost = True
         trial.tried.add(worker.target.id)
 

@@ -1,21 +1,45 @@
-"""An instance of the chaos tests' own, and a line of figures per scenario at the end of the run."""
+"""An instance of the chaos tests' own on each engine, and a line of figures per scenario at the end of the run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.chaos import figures
+from tests.chaos import containers, figures
+from tests.chaos.substrate import ProcessSubstrate, Substrate
 from tests.chaos.world import LONG, SETTINGS, World
+from tests.support import docker_engine
 from tests.support.instance import RunningInstance, mlflow_of, started_instance
 
 FIGURES = pytest.StashKey[dict[str, list[str]]]()
 OUTCOMES = pytest.StashKey[dict[str, str]]()
 HERE = Path(__file__).parent
 BUILD = HERE.parents[1] / "build"
+
+
+MARKS = (
+    "any_engine: what a scenario proves is the same whatever carries models",
+    "nearly_any_engine: likely the same on both engines, so that the short set need not run it on Docker",
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Say what the marks of these tests mean."""
+    for mark in MARKS:
+        config.addinivalue_line("markers", mark)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each scenario runs on each engine, except where the engine makes no difference."""
+    if "engine" in metafunc.fixturenames:
+        marks = {each.name for each in metafunc.definition.iter_markers()}
+        alone = "any_engine" in marks or ("nearly_any_engine" in marks and not LONG)
+        docker = pytest.param("docker", marks=pytest.mark.docker)
+        metafunc.parametrize("engine", ["process"] if alone else ["process", docker], indirect=True, scope="session")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -49,11 +73,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     outcomes = session.config.stash.get(OUTCOMES, {})
     if outcomes:
         # A run that was interrupted must not look like a whole one.
-        asked = {each.name: "not run" for each in session.items if each.path.is_relative_to(HERE)}
-        outcomes = asked | outcomes
+        asked = [each for each in session.items if isinstance(each, pytest.Function) and each.path.is_relative_to(HERE)]
+        outcomes = {each.name: "not run" for each in asked} | outcomes
+        engines = {each.name: str(each.callspec.params["engine"]) for each in asked if hasattr(each, "callspec")}
         BUILD.mkdir(exist_ok=True)
         lines = session.config.stash.setdefault(FIGURES, {})
-        figures.write(BUILD / f"reliability-{'long' if LONG else 'short'}.json", outcomes, lines, LONG)
+        figures.write(BUILD / f"reliability-{'long' if LONG else 'short'}.json", outcomes, lines, LONG, engines)
 
 
 @pytest.fixture
@@ -68,11 +93,36 @@ def note(request: pytest.FixtureRequest) -> Callable[[str], None]:
 
 
 @pytest.fixture(scope="session")
-def broken_instance() -> Iterator[RunningInstance]:
+def engine(request: pytest.FixtureRequest) -> str:
+    """``process`` or ``docker``."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def settings(engine: str, request: pytest.FixtureRequest) -> str:
+    """The text of settings.toml."""
+    if engine == "process":
+        return SETTINGS
+    return SETTINGS + containers.SETTINGS.format(base=request.getfixturevalue("docker_base"))
+
+
+@pytest.fixture(scope="session")
+def broken_instance(engine: str, settings: str) -> Iterator[RunningInstance]:
     """An instance that is killed again and again; at the end nothing of it may be left."""
-    with started_instance("mschaos-", SETTINGS) as found:
+    with started_instance("mschaos-", settings) as found:
         found.wait_for_mlflow()
+        mark = docker_engine.instance_id(found.paths)
         yield found
+    if engine == "docker":
+        assert docker_engine.left_of(mark) == []
+
+
+@pytest.fixture(scope="session")
+def substrate(engine: str, broken_instance: RunningInstance) -> Iterator[Substrate]:
+    """What carries the instance's replicas."""
+    made = (ProcessSubstrate if engine == "process" else containers.DockerSubstrate)(broken_instance.paths)
+    with closing(made):
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +133,8 @@ def notebook(broken_instance: RunningInstance) -> Iterator[Any]:
 
 
 @pytest.fixture
-def world(broken_instance: RunningInstance, notebook: Any) -> Iterator[World]:
+def world(broken_instance: RunningInstance, notebook: Any, substrate: Substrate, settings: str) -> Iterator[World]:
     """The instance with the test's own endpoints, which are removed again; what is left over fails the test."""
-    made = World(broken_instance, notebook)
+    made = World(broken_instance, notebook, substrate, settings)
     yield made
     made.remove_all()

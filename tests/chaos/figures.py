@@ -29,9 +29,18 @@ def measured(lines: list[str]) -> dict[str, Any]:
     return found
 
 
-def write(path: Path, outcomes: Mapping[str, str], lines: Mapping[str, list[str]], long: bool) -> None:
-    """Write one run to *path*."""
-    scenarios = {name: {"outcome": outcome, **measured(lines.get(name, []))} for name, outcome in outcomes.items()}
+def write(
+    path: Path,
+    outcomes: Mapping[str, str],
+    lines: Mapping[str, list[str]],
+    long: bool,
+    engines: Mapping[str, str] | None = None,
+) -> None:
+    """Write one run to *path*. *engines* tells which engine carried the models of a scenario."""
+    scenarios = {
+        name: {"engine": (engines or {}).get(name, "process"), "outcome": outcome, **measured(lines.get(name, []))}
+        for name, outcome in outcomes.items()
+    }
     machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}"
     run = {
         "date": time.strftime("%Y-%m-%d"),

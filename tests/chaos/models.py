@@ -11,12 +11,17 @@ DEADLY = '{"dataframe_split": {"columns": ["x"], "data": [[1000.0]]}}'
 """Ends the process of :func:`mortal`."""
 
 
-def register(mlflow: Any, name: str, model: Any) -> str:
-    """Register *model*, which takes one number ``x``; returns the version. There is no example: nothing runs here."""
+def register(mlflow: Any, name: str, model: Any, requirements: list[str] | None = None) -> str:
+    """Register *model*, which takes one number ``x``; returns the version. There is no example: nothing runs here.
+
+    Without *requirements* those of this interpreter are taken.
+    """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
-    return zoo.register(mlflow, name, model, signature=ModelSignature(inputs=Schema([ColSpec("double", "x")])))
+    options = {"pip_requirements": requirements} if requirements else {}
+    signature = ModelSignature(inputs=Schema([ColSpec("double", "x")]))
+    return zoo.register(mlflow, name, model, signature=signature, **options)
 
 
 def steady(mlflow: Any, tag: int) -> Any:

@@ -22,11 +22,11 @@ def judge(load: Load, note: Note, slo: Slo) -> None:
     told_apart(load.shots)
 
 
-@pytest.mark.req("REQ-070", "REQ-077", "REQ-129")
+@pytest.mark.req("REQ-012", "REQ-070", "REQ-077", "REQ-129")
 def test_r1_an_alias_moves_to_a_version_that_must_be_loaded(world: World, note: Note) -> None:
     world.steady("r1")
     world.registry.set_registered_model_alias("r1", "Champion", "1")
-    world.put("r1", "r1", "alias", "Champion")
+    world.put("r1", "r1", "alias", "Champion", replicas=2)
     with world.load("/model/r1/Champion/invocations") as load:
         load.wait_for(100)
         for move in range(MOVES):
@@ -36,9 +36,10 @@ def test_r1_an_alias_moves_to_a_version_that_must_be_loaded(world: World, note: 
         load.wait_for(REQUESTS)
     judge(load, note, Slo(failed=0, versions=BOTH, least=REQUESTS))
     world.stable("r1", version)
-    world.tidy("r1", workers=1)
+    world.tidy("r1", workers=2, replicas=2)
 
 
+@pytest.mark.nearly_any_engine
 @pytest.mark.req("REQ-070", "REQ-129", "REQ-131")
 def test_r1_an_alias_moves_between_loaded_versions_by_name_and_endpoint(world: World, note: Note) -> None:
     world.steady("r1-loaded")
@@ -54,6 +55,7 @@ def test_r1_an_alias_moves_between_loaded_versions_by_name_and_endpoint(world: W
     world.tidy("r1-loaded", workers=2)
 
 
+@pytest.mark.nearly_any_engine
 @pytest.mark.req("REQ-182", "REQ-184", "REQ-185")
 def test_r1_a_stage_moves_with_and_without_archiving(world: World, note: Note) -> None:
     world.steady("r1-stage", 3)
@@ -119,6 +121,7 @@ def test_r2_a_version_that_cannot_load(world: World, champion: Callable[[str, ob
     put_back(world, "r2-load")
 
 
+@pytest.mark.nearly_any_engine
 @pytest.mark.req("REQ-129")
 def test_r2_a_version_that_is_never_ready(world: World, champion: Callable[[str, object], Load], note: Note) -> None:
     with champion("r2-never", models.never_ready(world.mlflow)) as load:

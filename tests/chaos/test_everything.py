@@ -27,14 +27,9 @@ def test_r9_everything_is_killed(world: World, note: Note) -> None:
     world.registry.set_registered_model_alias("r9", "Champion", "2")
     world.put("r9-alias", "r9", "alias", "Champion")
     world.put("r9-active", "r9", "active")
-    # Not one of them may see the others die and mend them.
-    doomed = world.processes()
     roles = {role: len(world.processes(role)) for role in ("gateway", "controller", "mlflow", "parent", "worker")}
     assert roles == {"gateway": 1, "controller": 1, "mlflow": 1, "parent": 2, "worker": 3}
-    for process in doomed:
-        process.suspend()
-    for process in doomed:
-        world.kill(process)
+    world.kill_everything()
     assert world.processes() == []
     seconds: dict[str, float] = {}
     with timed(seconds, "ready"):
@@ -49,6 +44,7 @@ def test_r9_everything_is_killed(world: World, note: Note) -> None:
     world.instance.wait_for_mlflow()
 
 
+@pytest.mark.any_engine
 def test_mlflow_is_killed_and_nobody_sees_an_error(world: World, note: Note) -> None:
     world.steady("mlflow-away")
     world.registry.set_registered_model_alias("mlflow-away", "Champion", "1")
@@ -64,6 +60,7 @@ def test_mlflow_is_killed_and_nobody_sees_an_error(world: World, note: Note) -> 
     note("calls to the registry were held for " + ", ".join(f"{each:.2f}" for each in seconds.values()) + " s")
 
 
+@pytest.mark.any_engine
 def test_a_registry_that_hangs_stops_neither_scoring_nor_our_own_api(world: World, note: Note) -> None:
     followed(world, "hanging")
     with world.load("/model/hanging/Champion/invocations", rate=100) as load:
@@ -86,6 +83,7 @@ def test_a_registry_that_hangs_stops_neither_scoring_nor_our_own_api(world: Worl
     note(Slo(failed=0, versions=frozenset({"1", "2"}), least=400).check(load.shots))
 
 
+@pytest.mark.any_engine
 @pytest.mark.req("REQ-129")
 def test_a_locked_database_delays_a_change_and_nothing_else(world: World, note: Note) -> None:
     world.steady("locked")
@@ -129,6 +127,7 @@ def followed(world: World, name: str) -> None:
     world.put(name, name, "alias", "Champion")
 
 
+@pytest.mark.any_engine
 @pytest.mark.req("REQ-129")
 def test_a_database_that_is_moved_away_takes_nothing_with_it(world: World, note: Note) -> None:
     followed(world, "moved-away")
@@ -154,6 +153,7 @@ def test_a_database_that_is_moved_away_takes_nothing_with_it(world: World, note:
     world.tidy("moved-away", workers=1)
 
 
+@pytest.mark.any_engine
 @pytest.mark.skipif(not hasattr(psutil.Process, "rlimit"), reason="this system cannot limit a running process")
 @pytest.mark.req("REQ-129")
 def test_a_full_disk_stops_changes_and_nothing_else(world: World, note: Note) -> None:
@@ -187,6 +187,7 @@ def test_a_full_disk_stops_changes_and_nothing_else(world: World, note: Note) ->
     world.stable("full", "2")
 
 
+@pytest.mark.nearly_any_engine
 @pytest.mark.req("REQ-131")
 def test_a_model_that_dies_after_each_prediction_harms_nobody_else(world: World, note: Note) -> None:
     world.register("mortal", models.mortal(world.mlflow, 1))

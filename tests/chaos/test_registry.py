@@ -39,6 +39,7 @@ def delete(world: World, client: Callable[[World, str], None], call: str) -> Non
     client(world, call)
 
 
+@pytest.mark.nearly_any_engine
 @pytest.mark.req("REQ-003", "REQ-007")
 def test_two_endpoints_of_one_model_do_not_disturb_each_other(world: World, note: Note) -> None:
     world.steady("shared")
@@ -61,6 +62,7 @@ def test_two_endpoints_of_one_model_do_not_disturb_each_other(world: World, note
     told_apart(load.shots)
 
 
+@pytest.mark.any_engine
 @CLIENTS
 @pytest.mark.req("REQ-001", "REQ-006", "REQ-070")
 def test_a_move_by_any_client_is_followed(world: World, client: Callable[[World, str], None], note: Note) -> None:
@@ -74,6 +76,7 @@ def test_a_move_by_any_client_is_followed(world: World, client: Callable[[World,
     note(Slo(failed=0, versions=frozenset({"1", "2"})).check(load.shots))
 
 
+@pytest.mark.any_engine
 @CLIENTS
 @pytest.mark.req("REQ-006")
 def test_a_deleted_version_and_a_deleted_model_are_not_served_any_more(
@@ -97,6 +100,7 @@ def test_a_deleted_version_and_a_deleted_model_are_not_served_any_more(
     until("nothing runs", lambda: not world.processes("worker", name))
 
 
+@pytest.mark.any_engine
 @CLIENTS
 @pytest.mark.req("REQ-001")
 def test_an_endpoint_follows_a_model_that_is_renamed(

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import re
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
@@ -19,8 +15,8 @@ import psutil
 
 from jupyter_modelserve import locks
 from jupyter_modelserve.errors import ModelServeError
-from jupyter_modelserve.launcher import private
 from tests.chaos import models
+from tests.chaos.substrate import Substrate, ended
 from tests.support.instance import RunningInstance
 from tests.support.load import MOST, RATE, Load, Shot
 
@@ -34,6 +30,8 @@ SETTINGS = "queue_per_worker = 2000\n"
 """A busy machine that stalls for a moment shall delay the load, not refuse it: back-pressure has tests of its own."""
 CHANGE = 90.0
 """Seconds within which any change must be over: generous, because the machine may be busy."""
+FIRST = 240.0
+"""Seconds for a new endpoint: the first one may need the image of its environment to be built."""
 
 
 def until(what: str, check: Callable[[], T | None], seconds: float = CHANGE) -> T:
@@ -54,6 +52,8 @@ class World:
 
     instance: RunningInstance
     mlflow: Any
+    substrate: Substrate
+    settings: str
     made: list[str] = field(default_factory=list)
 
     # ------------------------------------------------------------------------------------------------ using it
@@ -65,7 +65,7 @@ class World:
     def register(self, name: str, *versions: Any) -> None:
         """Register models as versions 1, 2, … of *name*."""
         for version in versions:
-            models.register(self.mlflow, name, version)
+            models.register(self.mlflow, name, version, self.substrate.requirements)
 
     def steady(self, name: str, count: int = 2) -> None:
         """Register *count* versions of *name*, each answering its own number."""
@@ -91,7 +91,7 @@ class World:
         self.made.append(name)
         try:
             with self.instance.client() as client:
-                client.wait_ready(name, answer.json()["generation"], timeout=CHANGE)
+                client.wait_ready(name, answer.json()["generation"], timeout=FIRST)
         except ModelServeError as error:
             raise AssertionError(f"endpoint {name}: {error} {error.details}") from error
 
@@ -131,29 +131,16 @@ class World:
         All without a *role*. Of a version's lanes only the first counts as a worker, for the others come and go with
         the load; a worker that no parent knows counts as well.
         """
-        found = []
         others = self.other_lanes() if role == "worker" else set()
-        for process in psutil.process_iter(["cmdline"]):
-            arguments = process.info["cmdline"] or []
-            if str(self.instance.home) not in " ".join(arguments) or _ended(process):
-                continue
-            if process.pid in others:
-                continue
-            if role in {"", _role(process, arguments)} and endpoint in {"", self._endpoint(arguments)}:
-                found.append(process)
-        return found
+        return [
+            found.process
+            for found in self.substrate.processes()
+            if role in {"", found.role} and endpoint in {"", found.endpoint} and found.process.pid not in others
+        ]
 
     def other_lanes(self) -> set[int]:
         """Pids of lanes other than the first, as the parents tell."""
-        found = set()
-        for file in self.instance.paths.replicas.glob("*/replica.json"):
-            with contextlib.suppress(OSError, ValueError):
-                replica = json.loads(file.read_text())
-                control, headers = Path(replica["sockets"]) / "control.sock", {"x-modelserve-key": replica["key"]}
-                answer = private.request(control, "GET", "/status", headers=headers)
-                workers = json.loads(answer[1])["workers"].values() if answer is not None else ()
-                found |= {each["pid"] for one in workers for each in one.get("processes", ()) if each["lane"] != 0}
-        return found
+        return self.substrate.other_lanes()
 
     def daemon(self, name: str) -> psutil.Process:
         """The process that holds the lock of ``gateway`` or ``controller``; waits while there is none."""
@@ -165,9 +152,19 @@ class World:
         return until(f"the {name} runs", look, 60)
 
     def kill(self, process: psutil.Process) -> None:
-        """SIGKILL, and wait until it is really over."""
-        process.send_signal(signal.SIGKILL)
-        until(f"{process.pid} is dead", lambda: _ended(process), 10)
+        """SIGKILL, or ``docker kill`` for a container, and wait until it is really over."""
+        self.substrate.kill(process)
+        until(f"{process.pid} is dead", lambda: ended(process), 10)
+
+    def kill_everything(self) -> None:
+        """Kill every process of the instance. Not one of them may see the others die and mend them."""
+        doomed = self.processes()
+        for process in doomed:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.suspend()
+        for process in doomed:
+            with contextlib.suppress(psutil.NoSuchProcess):  # it went with its container
+                self.kill(process)
 
     def kill_daemon(self, name: str) -> float:
         """Kill a daemon and wait until another answers; seconds that it took."""
@@ -179,38 +176,32 @@ class World:
 
     def configure(self, text: str) -> None:
         """Have the controller work with these settings besides those of all chaos tests."""
-        (self.instance.home / "settings.toml").write_text(SETTINGS + text)
+        (self.instance.home / "settings.toml").write_text(self.settings + text)
         self.kill_daemon("controller")
         self.instance.wait_for_mlflow()
 
     # ------------------------------------------------------------------------------------------------ judging it
     def tidy(self, name: str, workers: int, replicas: int = 1) -> None:
-        """Wait until the endpoint has exactly so many processes and directories: no duplicate, no orphan."""
+        """Wait until the endpoint has exactly so many processes, directories, containers and volumes: no duplicate, no
+        orphan.
+        """
+        seen: list[object] = []
 
         def check() -> bool:
-            counts = len(self.processes("parent", name)), len(self.processes("worker", name)), self.directories(name)
-            return counts == (replicas, workers, replicas)
+            counts = len(self.processes("parent", name)), len(self.processes("worker", name))
+            things = self.substrate.things_of(name)
+            seen[:] = [counts, things]
+            same = all(ids == things["records"] for ids in things.values())
+            return counts == (replicas, workers) and same and len(things["records"]) == replicas
 
-        until(f"{replicas} replicas and {workers} workers of {name}, nothing else", check)
+        try:
+            until(f"{replicas} replicas and {workers} workers of {name}, nothing else", check)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; there are {seen}") from None
 
     def ready(self, name: str) -> int:
-        """How many workers of an endpoint answer that they are ready; asked of themselves, so it is never stale."""
-        count = 0
-        for file in self.instance.paths.replicas.glob("*/replica.json"):
-            with contextlib.suppress(OSError, ValueError):
-                found = json.loads(file.read_text())
-                sockets = Path(found["sockets"]).glob("*.sock") if found["endpoint"] == name else ()
-                for socket in sockets:
-                    if socket.name != "control.sock" and "-" not in socket.stem:  # the first lane only
-                        headers = {"x-modelserve-key": found["key"]}
-                        answer = private.request(socket, "GET", "/ping", headers=headers)
-                        count += answer is not None and json.loads(answer[1]).get("ready") is True
-        return count
-
-    def directories(self, name: str) -> int:
-        """How many replica directories belong to an endpoint."""
-        files = self.instance.paths.replicas.glob("*/replica.json")
-        return sum(json.loads(file.read_text())["endpoint"] == name for file in files)
+        """How many workers of an endpoint answer that they are ready."""
+        return self.substrate.ready(name)
 
     def remove_all(self) -> None:
         """Remove the endpoints of a test and prove that nothing of them is left."""
@@ -221,7 +212,7 @@ class World:
             self.gone(name)
         roles = ("parent", "zygote", "worker")
         until("no replica is left", lambda: not any(self.processes(each) for each in roles), 20)
-        until("no directory is left", lambda: not list(self.instance.paths.replicas.iterdir()), 20)
+        until("nothing else of a replica is left", lambda: not any(self.substrate.things().values()), 20)
         until("one of each daemon runs", lambda: [len(self.processes(each)) for each in DAEMONS] == [1, 1, 1], 30)
 
     def gone(self, name: str) -> None:
@@ -234,39 +225,6 @@ class World:
 
     def _held(self, name: str) -> bool:
         return locks.is_held(self.instance.paths.lock(name))
-
-    def _endpoint(self, arguments: list[str]) -> str:
-        found = re.search(r"replicas/([^/ ]+)", " ".join(arguments))
-        try:
-            return (
-                str(json.loads((self.instance.paths.replicas / found[1] / "replica.json").read_text())["endpoint"])
-                if found
-                else "?"
-            )
-        except (OSError, ValueError):
-            return "?"
-
-
-def _role(process: psutil.Process, arguments: list[str]) -> str:
-    modules = {"jupyter_modelserve.gateway": "gateway", "jupyter_modelserve.controller": "controller"}
-    for argument in arguments:
-        if argument in modules:
-            return modules[argument]
-        if argument == "jupyter_modelserve.plugins.mlflow_app":
-            return "mlflow"
-        if argument == "zygote":
-            # A fork of it keeps its command line and changes its name.
-            return "worker" if process.name().startswith("worker ") else argument
-        if argument in {"parent", "worker"}:
-            return argument
-    return "?"
-
-
-def _ended(process: psutil.Process) -> bool:
-    try:
-        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 def told_apart(shots: list[Shot]) -> None:

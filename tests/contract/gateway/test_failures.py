@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
+from jupyter_modelserve.types import RouteModel, RouteVersion, VersionState
 from tests.contract.gateway.conftest import Ask
-from tests.contract.gateway.fakes import SCORE, Got, House, answer, post
+from tests.contract.gateway.fakes import SCORE, Answer, Got, Handler, House, answer, post
 
 
 async def hang_up(got: Got) -> None:
@@ -48,6 +49,44 @@ async def test_two_losses_are_502_and_nothing_is_sent_a_third_time(house: House,
     got = await ask(post(SCORE))
     assert (got.status, got.json()["error_code"], got.headers["retry-after"]) == (502, "REPLICA_LOST", "1")
     assert len(house.workers["w1"].got) == 2
+
+
+async def lost_twice(house: House, ask: Ask, handler: Handler) -> asyncio.Task[Answer]:
+    """A request to an alias whose version dies with it twice; then the alias goes back to a version with *handler*."""
+    bad, twice = house.workers["w1"], asyncio.Event()
+
+    async def die(got: Got) -> None:
+        if len(bad.got) == 2:
+            twice.set()
+
+    bad.handler = die
+    await house.worker("w2", handler)
+    waiting = asyncio.create_task(ask(post("/model/iris/Champion/invocations")))
+    await asyncio.wait_for(twice.wait(), 5)
+    await asyncio.sleep(0.1)
+    assert not waiting.done()
+    models = {"iris": RouteModel({"2": RouteVersion(VersionState.READY, ("w2",))}, {"Champion": "2"})}
+    await house.publish(2, house.target("w2", "2"), models=models, endpoints={})
+    return waiting
+
+
+@pytest.mark.req("REQ-129", "REQ-131")
+async def test_two_losses_with_a_version_that_is_rolled_back_are_answered_by_the_other(house: House, ask: Ask) -> None:
+    """The processes of a bad version die one after the other; who was with two of them gets the version before."""
+
+    async def former(got: Got) -> bytes:
+        return answer(b'"former"')
+
+    got = await (await lost_twice(house, ask, former))
+    assert (got.status, got.body) == (200, b'"former"')
+    assert (len(house.workers["w1"].got), len(house.workers["w2"].got)) == (2, 1)
+
+
+@pytest.mark.req("REQ-131")
+async def test_a_request_that_is_lost_with_the_other_version_too_is_502(house: House, ask: Ask) -> None:
+    got = await (await lost_twice(house, ask, hang_up))
+    assert (got.status, got.json()["error_code"]) == (502, "REPLICA_LOST")
+    assert (len(house.workers["w1"].got), len(house.workers["w2"].got)) == (2, 1)
 
 
 async def test_an_answer_that_breaks_off_after_its_head_is_never_repeated_or_completed(house: House, ask: Ask) -> None:

@@ -18,9 +18,12 @@ LINES = [
 ]
 
 
-def run(path: Path, date: str, outcome: str = "passed") -> None:
-    outcomes = {"test_r1": outcome, "test_without_load": "passed", "test_interrupted": "not run"}
-    figures.write(path, outcomes, {"test_r1": LINES}, True)
+ENGINES = {"test_r1[docker]": "docker"}
+
+
+def run(path: Path, date: str, outcome: str = "passed", engines: dict[str, str] = ENGINES) -> None:
+    outcomes = {"test_r1": outcome, "test_r1[docker]": "passed", "test_interrupted": "not run"}
+    figures.write(path, outcomes, {"test_r1": LINES}, True, engines)
     found = json.loads(path.read_text()) | {"date": date}
     path.write_text(json.dumps(found))
 
@@ -40,8 +43,32 @@ def test_a_run_becomes_the_first_section_and_few_earlier_ones_stay(
         "2001-01-05,",
         "2001-01-04,",
         "2001-01-03,",
+        "2001-01-02,",
     ]
     assert "| `test_r1` | failed | 2,001 | 3 | 2.0 | 9.5 | 0.52 | back after 2.5 s |" in text
-    assert "| `test_without_load` | passed |  |  |  |  |  |  |" in text
-    assert "| `test_interrupted` | not run |  |  |  |  |  |  |" in text
-    assert "By `make chaos`: 1 of 3 scenarios passed" in text.split("2001-01-04")[0]
+    processes, containers = text.split("2001-01-04")[0].split("### Models in containers")
+    assert "| `test_interrupted` | not run |  |  |  |  |  |  |" in processes
+    assert "| `test_r1[docker]` | passed |  |  |  |  |  |  |" in containers
+    assert "`test_r1`" not in containers
+    assert "By `make chaos`: 1 of 3 scenarios passed" in processes
+
+
+@pytest.mark.parametrize(("engine", "shown"), [("docker", "in containers"), ("process", "as processes")])
+def test_a_run_on_one_engine_says_so(tmp_path: Path, engine: str, shown: str) -> None:
+    source = tmp_path / "figures.json"
+    run(source, "2001-01-01", engines=dict.fromkeys(("test_r1", "test_r1[docker]", "test_interrupted"), engine))
+    text = reliability.page(json.loads(source.read_text()), "")
+    assert f"By `make chaos ENGINE={engine}`: 2 of 3 scenarios passed" in text
+    assert [line for line in text.splitlines() if line.startswith("###")] == [f"### Models {shown}"]
+
+
+def test_figures_of_before_there_were_two_engines_are_those_of_processes(tmp_path: Path) -> None:
+    source = tmp_path / "figures.json"
+    run(source, "2001-01-01")
+    found = json.loads(source.read_text())
+    for each in found["scenarios"].values():
+        del each["engine"]
+    text = reliability.page(found, "# Figures\n\n## Run of old times\n\nas it was\n")
+    assert "### Models as processes" in text
+    assert "### Models in containers" not in text
+    assert text.endswith("## Run of old times\n\nas it was\n")
