@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "reliability.md"
 RUNS = "## Run of "
 COLUMNS = ("requests", "failed", "p50_ms", "p99_ms", "gap_s")
-KEPT = 3
+KEPT = 4
 """Earlier runs that stay on the page."""
 HEAD = """# Figures of reliability
 
@@ -39,8 +39,9 @@ def section(run: dict[str, Any]) -> str:
         command = f"pytest tests/chaos -k {one}" if one else "make test"
     passed = sum(each["outcome"] == "passed" for each in scenarios)
     software = f"Python {run['python']}, MLflow {run['mlflow']}, load average at the end {run['load']}"
+    ended = f", ended {run['ended']}" if "ended" in run else ""
     lines = [
-        f"{RUNS}{run['date']}, the {run['set']} set ({size})",
+        f"{RUNS}{run['date']}{ended}, the {run['set']} set ({size})",
         "",
         f"By `{command}`: {passed} of {len(scenarios)} scenarios passed. {run['machine']}, {software}.",
         "",

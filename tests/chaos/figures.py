@@ -44,6 +44,7 @@ def write(
     machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}"
     run = {
         "date": time.strftime("%Y-%m-%d"),
+        "ended": time.strftime("%H:%M %Z"),
         "set": "long" if long else "short",
         "machine": machine,
         "load": round(os.getloadavg()[0], 1),

@@ -35,18 +35,19 @@ def test_a_run_becomes_the_first_section_and_few_earlier_ones_stay(
     monkeypatch.setattr(reliability, "ROOT", tmp_path)
     monkeypatch.setattr(reliability, "PAGE", tmp_path / "reliability.md")
     assert reliability.main([]) == 1
-    for day in range(1, 6):
-        run(tmp_path / "build" / "reliability-long.json", f"2001-01-0{day}", "failed" if day == 5 else "passed")
+    for day in range(1, 7):
+        run(tmp_path / "build" / "reliability-long.json", f"2001-01-0{day}", "failed" if day == 6 else "passed")
         assert reliability.main([]) == 0
     text = (tmp_path / "reliability.md").read_text()
     assert [line.split()[3] for line in text.splitlines() if line.startswith("## ")] == [
+        "2001-01-06,",
         "2001-01-05,",
         "2001-01-04,",
         "2001-01-03,",
         "2001-01-02,",
     ]
     assert "| `test_r1` | failed | 2,001 | 3 | 2.0 | 9.5 | 0.52 | back after 2.5 s |" in text
-    processes, containers = text.split("2001-01-04")[0].split("### Models in containers")
+    processes, containers = text.split("2001-01-05")[0].split("### Models in containers")
     assert "| `test_interrupted` | not run |  |  |  |  |  |  |" in processes
     assert "| `test_r1[docker]` | passed |  |  |  |  |  |  |" in containers
     assert "`test_r1`" not in containers
