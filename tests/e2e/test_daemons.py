@@ -68,14 +68,18 @@ def test_no_secret_is_in_arguments_environment_or_logs(own: RunningInstance) -> 
 
 
 def test_only_loopback_is_listened_on(own: RunningInstance) -> None:
+    """One address, which both daemons hold (``launcher/port.py``) and nothing that they start."""
+    daemons = {own.pid(each) for each in private.DAEMONS}
+    every = {process.pid: process for each in daemons for process in psutil.Process(each).children(recursive=True)}
+    every |= {each: psutil.Process(each) for each in daemons}
     found = [
-        each.laddr.ip
-        for daemon in private.DAEMONS
-        for process in [psutil.Process(own.pid(daemon)), *psutil.Process(own.pid(daemon)).children(recursive=True)]
+        (pid, each.laddr)
+        for pid, process in every.items()
         for each in process.net_connections("inet")
         if each.status == psutil.CONN_LISTEN
     ]
-    assert found == ["127.0.0.1"]
+    assert {tuple(address) for _, address in found} == {("127.0.0.1", httpx.URL(own.url).port)}
+    assert own.pid("gateway") in {pid for pid, _ in found} <= daemons
 
 
 @pytest.mark.req("REQ-018")
