@@ -372,13 +372,18 @@ class RouteModel:
 
 @dataclass(frozen=True, slots=True)
 class RouteEntity:
-    """A share of an endpoint's traffic: the version that answers for it now."""
+    """A share of an endpoint's traffic: the version that answers for it now.
+
+    ``own`` is what the endpoint itself has of that version: workers of another endpoint have other variables, secrets
+    and compute. ``None``: nothing, or a table of a release that did not tell.
+    """
 
     name: str
     model: str
     version: str | None
     traffic: int
     message: str = ""
+    own: RouteVersion | None = None
 
 
 @dataclass(frozen=True, slots=True)

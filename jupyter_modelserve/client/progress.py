@@ -36,9 +36,12 @@ def judge(endpoint: Endpoint, generation: int = 0, expected: tuple[str, str] | N
         found = [each for each in status.versions if (each.model, each.version) == expected]
         if not found:
             return Outcome.WAITING
-        if found[0].serving:
-            return Outcome.WAITING if status.update is UpdateState.IN_PROGRESS else Outcome.READY
-        return Outcome.FAILED if found[0].state is VersionState.FAILED else Outcome.WAITING
+        if found[0].serving and status.update is UpdateState.IN_PROGRESS:
+            return Outcome.WAITING
+        # It may still answer with the settings before and have failed with those that were asked for.
+        if found[0].state is VersionState.FAILED:
+            return Outcome.FAILED
+        return Outcome.READY if found[0].serving else Outcome.WAITING
     if status.update is UpdateState.IN_PROGRESS:
         return Outcome.WAITING
     if status.service is ServiceState.FAILED:
@@ -55,7 +58,11 @@ def _only_older_failed(endpoint: Endpoint) -> bool:
         if each.model not in newest or int(each.version) > int(newest[each.model].version):
             newest[each.model] = each
     active = all(each.selector.kind is SelectorKind.ACTIVE for each in endpoint.spec.entities)
-    return active and bool(newest) and all(each.serving for each in newest.values())
+    return (
+        active
+        and bool(newest)
+        and all(each.serving and each.state is not VersionState.FAILED for each in newest.values())
+    )
 
 
 def failed_versions(endpoint: Endpoint) -> list[VersionStatus]:

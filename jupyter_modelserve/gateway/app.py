@@ -201,7 +201,9 @@ class Gateway:
         """Refuse a request whose address changed hands while it waited, when its caller may not score the new model."""
         ticket, snapshot = request.link.ticket, self.snapshots.current
         if ticket is not None and snapshot is not None:
-            authorize_scoring(ticket.grant, snapshot, request.path, request.method)
+            grant = authenticate(request.fields.get(b"authorization"), snapshot.tokens)
+            authorize(grant, Rule.SCORE)
+            authorize_scoring(grant, snapshot, request.path, request.method)
 
     async def _own(self, request: Request, shown: Callable[[str], bool] = lambda _: False) -> None:
         if request.method not in {"GET", "HEAD"}:

@@ -164,9 +164,11 @@ async def _lend(paths: Paths, listener: socket.socket, stop: asyncio.Event) -> N
     """Hand the port to the controller, for the case that we are killed."""
     lending = port_keeping.Lending(paths.port_socket("gateway"))
     lending.held = listener
-    lending.open()
     try:
+        lending.open()
         await stop.wait()
+    except OSError as error:
+        _logger.warning("the port is not handed to the controller: %s", error)
     finally:
         lending.close()
 

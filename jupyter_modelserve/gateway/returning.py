@@ -18,7 +18,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from jupyter_modelserve.gateway.waking import Key, WaitingRoom
+from jupyter_modelserve.gateway.routing import Key, own_key, routed
+from jupyter_modelserve.gateway.waking import WaitingRoom
 from jupyter_modelserve.types import RouteTable, RouteVersion, VersionState
 
 _COMING: Final = frozenset(
@@ -43,7 +44,8 @@ class Returning:
         )
         self._hold = hold
         self._clock = clock
-        self._routed: set[Key] = set()
+        self._routed: dict[Key, float] = {}
+        self._timeouts: dict[Key, float] = {}
         self._until: dict[Key, float] = {}
         self._deaths: dict[Key, list[float]] = {}
 
@@ -51,16 +53,17 @@ class Returning:
         """A new table is in force."""
         now = self._clock()
         versions = dict(_versions(table))
-        routed = {key for key, version in versions.items() if any(each in table.targets for each in version.targets)}
-        for key in self._routed - routed:
+        there = {key: found[0].timeout for key, version in versions.items() if (found := routed(table, version))}
+        for key in self._routed.keys() - there.keys():
             version = versions.get(key)
             if version is not None and version.state in _COMING and not version.wakes and self._mourn(key, now):
                 self._until[key] = now + self._hold
+                self._timeouts[key] = self._routed[key]
         for key in list(self._until):
             version = versions.get(key)
-            if version is None or key in routed or version.state not in _COMING or version.wakes:
-                del self._until[key]
-        self._routed = routed
+            if version is None or key in there or version.state not in _COMING or version.wakes:
+                del self._until[key], self._timeouts[key]
+        self._routed = there
         self._deaths = {key: each for key, each in self._deaths.items() if each[-1] > now - _WINDOW}
         self.room.changed()
 
@@ -75,12 +78,20 @@ class Returning:
         now = self._clock()
         return frozenset(key for key, until in self._until.items() if until > now)
 
-    def left(self, model: str, version: str) -> float:
+    def timeout(self, key: Key) -> float:
+        """Seconds that a request to a version that is waited for may take, as its last process had it; 0: not known."""
+        return self._timeouts.get(key, 0.0)
+
+    def left(self, key: Key) -> float:
         """Seconds for which one may wait for a version; 0 or less: not any more."""
-        return self._until.get((model, version), 0.0) - self._clock()
+        return self._until.get(key, 0.0) - self._clock()
 
 
 def _versions(table: RouteTable) -> Iterator[tuple[Key, RouteVersion]]:
     for model, each in table.models.items():
         for number, version in each.versions.items():
             yield (model, number), version
+    for endpoint, entities in table.endpoints.items():
+        for entity in entities:
+            if entity.own is not None:
+                yield own_key(endpoint, entity), entity.own

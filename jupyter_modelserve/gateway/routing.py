@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from jupyter_modelserve.errors import MethodNotAllowed, NotFound, Unavailable
 from jupyter_modelserve.names import STAGES, SegmentKind, canonical_stage, parse_segment
-from jupyter_modelserve.types import RouteEntity, RouteModel, RouteTable, RouteTarget, VersionState
+from jupyter_modelserve.types import RouteEntity, RouteModel, RouteTable, RouteTarget, RouteVersion, VersionState
 
 _SHOWN: Final = 10
 _REMEMBERED: Final = 256
@@ -22,6 +22,10 @@ _FORMS: Final = {
     "model-endpoint": "/model-endpoint/<name>/<stage>/invocations",
     "serving-endpoints": "/serving-endpoints/<endpoint>/invocations",
 }
+
+
+Key = tuple[str, str]
+"""(model, version), or :func:`own_key`."""
 
 
 class Random(Protocol):
@@ -44,8 +48,8 @@ class ScoringAddress:
 class Route:
     """Where a request goes: targets of the same version; none while the request must wait.
 
-    It waits for a version that is scaled to zero or, with ``returning``, for one whose process died. ``entity`` is what
-    answers by name.
+    It waits for a version that is scaled to zero or, with ``returning``, for what that names, whose process died.
+    ``entity`` is what answers by name.
     """
 
     targets: tuple[RouteTarget, ...]
@@ -53,7 +57,7 @@ class Route:
     version: str
     entity: str
     endpoint: str = ""
-    returning: bool = False
+    returning: Key | None = None
 
 
 @lru_cache(_REMEMBERED)
@@ -82,19 +86,29 @@ def models_behind(table: RouteTable, address: ScoringAddress) -> tuple[str, ...]
     return (address.name,) if address.name in table.models else ()
 
 
-def resolve(
-    table: RouteTable, address: ScoringAddress, rng: Random, coming: Container[tuple[str, str]] = frozenset()
-) -> Route:
+def versions_behind(table: RouteTable, address: ScoringAddress) -> frozenset[Key]:
+    """Every version that an address may lead to, ready or not, by model and number."""
+    if address.segment is None:
+        entities = table.endpoints.get(address.name, ())
+        return frozenset((each.model, each.version) for each in entities if each.version is not None)
+    model = table.models.get(address.name)
+    try:
+        return frozenset() if model is None else frozenset({(address.name, _version_of(address, model))})
+    except NotFound:
+        return frozenset()
+
+
+def resolve(table: RouteTable, address: ScoringAddress, rng: Random, coming: Container[Key] = frozenset()) -> Route:
     """The route of an address; raises what :func:`plan` raises."""
     return split(plan(table, address, coming), rng)
 
 
 def plan(
-    table: RouteTable, address: ScoringAddress, coming: Container[tuple[str, str]] = frozenset()
+    table: RouteTable, address: ScoringAddress, coming: Container[Key] = frozenset()
 ) -> tuple[tuple[int, Route], ...]:
     """The routes of an address with their weights, at least one: the same for as long as the table is in force.
 
-    *coming* are versions, by model and number, for which requests wait where nothing else can answer.
+    *coming* are the versions for which requests wait where nothing else can answer.
 
     Raises:
         NotFound: unknown model, version, alias, stage or endpoint; the message names what is served instead.
@@ -110,9 +124,10 @@ def plan(
         served = _listed(table.models, "models")
         raise NotFound(f"no endpoint serves a model named {address.name!r}; {served}", details={"model": address.name})
     version = _version_of(address, model)
-    if (address.name, version) in coming and not _routed(table, model, version):
-        return ((1, Route((), address.name, version, address.name, returning=True)),)
-    return ((1, Route(_targets(table, address.name, model, version), address.name, version, address.name)),)
+    entry, key = model.versions[version], (address.name, version)
+    if key in coming and not routed(table, entry):
+        return ((1, Route((), *key, address.name, returning=key)),)
+    return ((1, Route(_targets(table, address.name, version, entry), *key, address.name)),)
 
 
 def _version_of(address: ScoringAddress, model: RouteModel) -> str:
@@ -146,12 +161,18 @@ def _named(name: str, kind: str, value: str, known: dict[str, str], model: Route
     return version
 
 
-def _routed(table: RouteTable, model: RouteModel, version: str) -> tuple[RouteTarget, ...]:
-    return tuple(table.targets[each] for each in model.versions[version].targets if each in table.targets)
+def routed(table: RouteTable, entry: RouteVersion) -> tuple[RouteTarget, ...]:
+    """The targets of a version that are there."""
+    return tuple(table.targets[each] for each in entry.targets if each in table.targets)
 
 
-def _targets(table: RouteTable, name: str, model: RouteModel, version: str) -> tuple[RouteTarget, ...]:
-    entry, found = model.versions[version], _routed(table, model, version)
+def own_key(endpoint: str, entity: RouteEntity) -> Key:
+    """What an endpoint itself has of a version, as distinct from what others have of it; also for sentences."""
+    return f"{entity.model} at endpoint {endpoint}/{entity.name}", entity.version or ""
+
+
+def _targets(table: RouteTable, name: str, version: str, entry: RouteVersion) -> tuple[RouteTarget, ...]:
+    found = routed(table, entry)
     if found or entry.wakes:
         return found
     why = f": {entry.message}" if entry.message else ""
@@ -162,7 +183,7 @@ def _targets(table: RouteTable, name: str, model: RouteModel, version: str) -> t
     )
 
 
-def _plan_endpoint(table: RouteTable, name: str, coming: Container[tuple[str, str]]) -> tuple[tuple[int, Route], ...]:
+def _plan_endpoint(table: RouteTable, name: str, coming: Container[Key]) -> tuple[tuple[int, Route], ...]:
     entities = table.endpoints.get(name)
     if entities is None:
         served = _listed(table.endpoints, "endpoints")
@@ -172,9 +193,9 @@ def _plan_endpoint(table: RouteTable, name: str, coming: Container[tuple[str, st
     )
     # Others take the share of one that is away; only when nothing else answers does one wait for it.
     routes = routes or tuple(
-        (each.traffic, Route((), each.model, each.version, each.name or each.model, name, returning=True))
+        (each.traffic, Route((), each.model, each.version, each.name or each.model, name, returning=key))
         for each in entities
-        if each.traffic > 0 and each.version is not None and (each.model, each.version) in coming
+        if each.traffic > 0 and each.version and (key := _waited(name, each)) in coming
     )
     if not routes:
         raise _none_ready(table, name, entities)
@@ -193,12 +214,24 @@ def split(routes: Sequence[tuple[int, Route]], rng: Random) -> Route:
     return routes[-1][1]
 
 
-def _try(table: RouteTable, endpoint: str, entity: RouteEntity) -> Route | None:
+def _waited(endpoint: str, entity: RouteEntity) -> Key:
+    return own_key(endpoint, entity) if entity.own is not None else (entity.model, entity.version or "")
+
+
+def _entry(table: RouteTable, entity: RouteEntity) -> RouteVersion | None:
+    """What answers for an entity: the endpoint's own, never what another endpoint has of the same version."""
     model = table.models.get(entity.model)
-    if entity.version is None or model is None or entity.version not in model.versions:
+    if entity.version is None or model is None:
+        return None
+    return entity.own or model.versions.get(entity.version)
+
+
+def _try(table: RouteTable, endpoint: str, entity: RouteEntity) -> Route | None:
+    entry = _entry(table, entity)
+    if entry is None or entity.version is None:
         return None
     try:
-        targets = _targets(table, entity.model, model, entity.version)
+        targets = _targets(table, entity.model, entity.version, entry)
     except Unavailable:
         return None
     return Route(targets, entity.model, entity.version, entity.name or entity.model, endpoint)
@@ -207,8 +240,7 @@ def _try(table: RouteTable, endpoint: str, entity: RouteEntity) -> Route | None:
 def _none_ready(table: RouteTable, name: str, entities: Sequence[RouteEntity]) -> Unavailable:
     reasons, waits = [], []
     for each in entities:
-        model = table.models.get(each.model)
-        entry = model.versions.get(each.version) if model is not None and each.version is not None else None
+        entry = _entry(table, each)
         label = each.name or each.model
         if each.traffic <= 0:
             reasons.append(f"{label} has no traffic")

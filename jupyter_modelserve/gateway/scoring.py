@@ -69,6 +69,7 @@ class _Trial:
     give_up_at: float = 0.0
     pause: float = _PAUSE
     held: bool = False
+    paused: bool = False
 
 
 class _Slot:
@@ -76,8 +77,8 @@ class _Slot:
 
     __slots__ = ("_lane", "_worker")
 
-    def __init__(self, worker: Worker, lane: Lane) -> None:
-        self._worker: Worker | None = worker
+    def __init__(self, worker: Worker | None, lane: Lane) -> None:
+        self._worker = worker
         self._lane = lane
 
     def free(self) -> None:
@@ -136,7 +137,7 @@ class Scorer:
         if plan is None:
             plan = self._plans[address] = routing.plan(table, address, self.returning.coming())
         route = plan[0][1] if len(plan) == 1 else routing.split(plan, self._rng)
-        if route.returning and self.returning.left(route.model, route.version) <= 0:
+        if route.returning and self.returning.left(route.returning) <= 0:
             del self._plans[address]
             return routing.resolve(table, address, self._rng, self.returning.coming())
         return route
@@ -228,13 +229,16 @@ class Scorer:
         Raises:
             BadGateway: there is none.
         """
-        loop, died = asyncio.get_running_loop(), (trial.route.model, trial.route.version)
+        loop, before = asyncio.get_running_loop(), routing.versions_behind(trial.table, trial.address)
         until = loop.time() + _ROLL_BACK
-        while (found := self.known_route(trial.address)) is None or (found.model, found.version) == died:
+        # Not one that answered beside it all the time, where traffic is split: that is no replacement.
+        while (found := self.known_route(trial.address)) is None or (found.model, found.version) in before:
             if loop.time() >= until:
                 raise doomed
             await asyncio.sleep(_PAUSE)
-        self._look_again(trial)
+        self._recheck(trial.request)
+        trial.table, trial.route, trial.give_up_at = self.table(), found, 0.0
+        _label(trial.request, found)
         trial.tried.clear()
 
     def _look_again(self, trial: _Trial) -> None:
@@ -256,24 +260,24 @@ class Scorer:
 
     async def _return(self, trial: _Trial) -> None:
         """Wait while the version that answers is started again; the time of the request goes on."""
-        left = self.returning.left(trial.route.model, trial.route.version)
+        left = self.returning.left(_waits_for(trial.route))
         await self._sit(trial, self.returning.room, asyncio.get_running_loop().time() + left)
 
     async def _sit(self, trial: _Trial, room: WaitingRoom, until: float) -> None:
         """Wait in *room* until there is a target, or the request has to do with another version or another room."""
-        kind, who = self._waits_for(trial)
+        back, who = trial.route.returning is not None, _waits_for(trial.route)
         with room.place(*who):
-            while not trial.route.targets and self._waits_for(trial) == (kind, who):
+            while not trial.route.targets and (trial.route.returning is not None, _waits_for(trial.route)) == (
+                back,
+                who,
+            ):
                 await room.wait(*who, until)
                 self._look_again(trial)
         trial.held = True
 
-    @staticmethod
-    def _waits_for(trial: _Trial) -> tuple[bool, tuple[str, str]]:
-        return trial.route.returning, (trial.route.model, trial.route.version)
-
     def _seconds(self, route: Route) -> float:
-        return (route.targets[0].timeout if route.targets else 0.0) or self.timeout
+        named = route.targets[0].timeout if route.targets else self.returning.timeout(_waits_for(route))
+        return named or self.timeout
 
     async def _acquire(self, trial: _Trial, worker: Worker) -> Lane:
         if trial.replayed:
@@ -308,8 +312,12 @@ class Scorer:
                 await self._answer(trial.request, trial.route, connection, slot)
                 return True
         except ConnectionLost as lost:
+            loop = asyncio.get_running_loop()
             if not connection.used:
-                lane.fail(asyncio.get_running_loop().time())
+                lane.fail(loop.time())
+            # A process that is just dying accepts for some milliseconds more: nobody may inherit the lane meanwhile.
+            loop.call_later(_DYING, slot.free)
+            slot = _Slot(None, lane)
             self._lost(trial, worker, lost)
             return False
         finally:
@@ -395,7 +403,8 @@ class Scorer:
                 retry_after_s=1,
             )
         trial.tried.clear()
-        with room.place(trial.route.model, trial.route.version):
+        with room.place(trial.route.model, trial.route.version, again=trial.paused):
+            trial.paused = True
             await asyncio.sleep(trial.pause)
         trial.pause = min(trial.pause * 2, _LONGEST_PAUSE)
 
@@ -411,6 +420,10 @@ def _names(route: Route) -> Headers:
 @lru_cache(256)
 def _name_lines(entity: str, model: str, version: str) -> bytes:
     return join(_names(Route((), model, version, entity)))
+
+
+def _waits_for(route: Route) -> routing.Key:
+    return route.returning or (route.model, route.version)
 
 
 def _label(request: Request, route: Route) -> None:

@@ -54,8 +54,8 @@ class WaitingRoom:
         before.set()
 
     @contextlib.contextmanager
-    def place(self, model: str, version: str) -> Iterator[None]:
-        """Have a place among those who wait for a version.
+    def place(self, model: str, version: str, again: bool = False) -> Iterator[None]:
+        """Have a place among those who wait for a version; *again* for who was counted already.
 
         Raises:
             TooManyRequests: too many wait already.
@@ -68,7 +68,7 @@ class WaitingRoom:
                 retry_after_s=1,
             )
         self.held[key] += 1
-        self.entered += 1
+        self.entered += not again
         if self.held[key] == 1:
             self.activations += 1
             self.noticed()

@@ -97,12 +97,22 @@ class Lending:
         self._door: socket.socket | None = None
 
     def open(self) -> None:
-        """Begin to answer. Call it with the daemon's lock held: it takes a dead one's socket file away."""
+        """Begin to answer; nothing when it does. Call it with the daemon's lock held: a dead one's socket file goes.
+
+        Raises:
+            OSError: the socket cannot be made.
+        """
+        if self._door is not None:
+            return
         self._path.unlink(missing_ok=True)
         door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        door.bind(str(self._path))
-        self._path.chmod(0o600)
-        door.listen(8)
+        try:
+            door.bind(str(self._path))
+            self._path.chmod(0o600)
+            door.listen(8)
+        except OSError:
+            door.close()
+            raise
         door.setblocking(False)
         asyncio.get_running_loop().add_reader(door.fileno(), self._answer, door)
         self._door = door
@@ -160,13 +170,13 @@ class Keeper:
 
     async def run(self) -> None:
         """Look twice a second; at the end the socket is let go."""
-        self.lending.open()
         try:
             while True:
                 try:
+                    self.lending.open()
                     await self.look()
-                except OSError:
-                    _logger.exception("the port cannot be kept")
+                except OSError as error:
+                    _logger.warning("the port cannot be kept: %s", error)
                 await asyncio.sleep(_PERIOD)
         finally:
             self.lending.close()

@@ -37,7 +37,7 @@ def instance() -> Iterator[RunningInstance]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("autostart", "seconds"), [(True, 15), (False, 2)])
+@pytest.mark.parametrize(("autostart", "seconds"), [(True, 40), (False, 2)])
 def test_mlflow_with_a_closed_instance(instance: RunningInstance, autostart: bool, seconds: float) -> None:
     launcher.stop(instance.paths)
     environ = {key: value for key, value in os.environ.items() if not key.startswith(NOT_INHERITED)}

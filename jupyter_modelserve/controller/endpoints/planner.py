@@ -163,7 +163,7 @@ def choose(selection: Selection, observed: Observed) -> Routed:
         for label, wanted in selection.labels.items()
     }
     entities = {
-        name: _pick(wanted, before.entities.get(name), selection, observed)
+        name: _pick(wanted, _stand_in(name, wanted[0], selection, observed), selection, observed)
         for name, wanted in selection.entities.items()
         if wanted
     }
@@ -191,6 +191,17 @@ def _previous(selection: Selection, before: Routed, labels: Mapping[Label, Key])
         elif kept is not None:
             found[label] = kept
     return found
+
+
+def _stand_in(name: str, best: Key, selection: Selection, observed: Observed) -> Key | None:
+    """What answered for the entity before; for a new entity, what answered for one that it replaces: `%serve iris/2`
+    after `%serve iris/1` gives the entity another name, and no request may fail for that.
+    """
+    before = observed.routed.entities
+    if name in before:
+        return before[name]
+    gone = [key for other, key in before.items() if other not in selection.entities and _able(key, observed)]
+    return next((key for key in gone if key[0] == best[0]), next(iter(gone), None))
 
 
 def _pick(wanted: tuple[Key, ...], before: Key | None, selection: Selection, observed: Observed) -> Key:

@@ -1,8 +1,9 @@
 """From what each endpoint routes to the one numbered table that the gateway works from. Pure, except for the book.
 
-Several endpoints may serve one model: their workers for a version are targets side by side. A name answers as the
-endpoint says that can answer for it, above all one that follows the name: an endpoint that pins a version knows only
-what the registry says, and must not take a name away while another one is still getting the new version ready.
+Several endpoints may serve one model: at an address of the model their workers for a version are targets side by side,
+at an endpoint's own address only its own. A name answers as the endpoint says that can answer for it, above all one
+that follows the name: an endpoint that pins a version knows only what the registry says, and must not take a name away
+while another one is still getting the new version ready.
 """
 
 from __future__ import annotations
@@ -97,6 +98,7 @@ def contribute(
             version=routed.entities[entity.name][1] if entity.name in routed.entities else None,
             traffic=entity.traffic,
             message=messages.get(entity.name, ""),
+            own=versions.get(routed.entities.get(entity.name, ("", ""))),
         )
         for entity in spec.entities
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
-from jupyter_modelserve.types import RouteModel, RouteVersion, VersionState
+from jupyter_modelserve.types import RouteEntity, RouteModel, RouteVersion, VersionState
 from tests.contract.gateway.conftest import Ask
 from tests.contract.gateway.fakes import SCORE, Answer, Got, Handler, House, answer, post
 
@@ -178,3 +179,64 @@ async def test_requests_waiting_for_a_vanished_target_go_to_its_successor(house:
     assert bodies == [b"1", b"2", b"2", b"2", b"2"]
     assert len(house.workers["w1"].got) == 1
     del done
+
+
+BOTH = {"1": RouteVersion(VersionState.READY, ("w1",)), "2": RouteVersion(VersionState.READY, ("w2",))}
+
+
+async def test_what_dies_twice_is_not_given_to_the_other_half_of_a_split(house: House, ask: Ask) -> None:
+    """It answered beside it all the time: that is no version that replaced the bad one."""
+    halves = {"ep": (RouteEntity("a", "iris", "1", 50), RouteEntity("b", "iris", "2", 50))}
+    house.workers["w1"].handler = hang_up
+    other = await house.worker("w2", hang_up)
+    models = {"iris": RouteModel(BOTH)}
+    await house.publish(2, house.target("w1"), house.target("w2", "2"), models=models, endpoints=halves)
+    for _ in range(3):
+        before = len(house.workers["w1"].got), len(other.got)
+        assert (await ask(post("/serving-endpoints/ep/invocations"))).status == 502
+        sent = len(house.workers["w1"].got) - before[0], len(other.got) - before[1]
+        assert sent in {(2, 0), (0, 2)}
+
+
+async def test_a_bad_half_that_leaves_the_table_does_not_pass_its_request_on(house: House, ask: Ask) -> None:
+    bad, twice = house.workers["w1"], asyncio.Event()
+
+    async def die(got: Got) -> None:
+        if len(bad.got) == 2:
+            twice.set()
+
+    bad.handler = die
+    other = await house.worker("w2", die)
+    halves = {"ep": (RouteEntity("a", "iris", "1", 100), RouteEntity("b", "iris", "2", 1))}
+    models = {"iris": RouteModel(BOTH)}
+    await house.publish(2, house.target("w1"), house.target("w2", "2"), models=models, endpoints=halves)
+    asked = [asyncio.create_task(ask(post("/serving-endpoints/ep/invocations"))) for _ in range(1)]
+    await asyncio.wait_for(twice.wait(), 20)
+    left = {"iris": RouteModel({**BOTH, "1": RouteVersion(VersionState.LOADING)})}
+    await house.publish(3, house.target("w2", "2"), models=left, endpoints=halves)
+    assert [each.status for each in await asyncio.gather(*asked)] == [502]
+    assert (len(bad.got), len(other.got)) == (2, 0)
+
+
+async def test_nobody_inherits_the_place_of_a_request_whose_process_is_still_dying(house: House, ask: Ask) -> None:
+    """The kernel lets a process that was killed accept for some milliseconds more."""
+    worker, innocent, dying = house.workers["w1"], asyncio.Event(), [0.0]
+
+    async def work(got: Got) -> bytes | None:
+        if time.monotonic() < dying[0]:
+            return None
+        if got.body == b'"poison"':
+            await innocent.wait()
+            dying[0] = time.monotonic() + 0.02
+            for each in list(worker.open):
+                each.transport.abort()
+            return None
+        if not innocent.is_set():
+            innocent.set()
+            await asyncio.sleep(5)
+        return answer()
+
+    worker.handler = work
+    poison = asyncio.create_task(ask(post(SCORE, b'"poison"')))
+    other = asyncio.create_task(ask(post(SCORE, b'"fine"')))
+    assert ((await poison).status, (await other).status) == (502, 200)

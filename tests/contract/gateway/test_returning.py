@@ -9,9 +9,8 @@ import pytest
 
 from jupyter_modelserve.types import RouteEntity, RouteModel, RouteTable, RouteVersion, VersionState
 from tests.contract.gateway.conftest import Ask
-from tests.contract.gateway.fakes import SCORE, House, post, request
+from tests.contract.gateway.fakes import SCORE, SCORE_TOKEN, TOKENS, Got, House, answer, grant, post, request
 
-pytestmark = pytest.mark.req("REQ-004")
 COUNTER = "modelserve_requests_held_restart_total"
 MANY = 60
 LOADING = RouteVersion(VersionState.LOADING)
@@ -110,3 +109,41 @@ async def test_how_many_wait_is_bounded(house: House, ask: Ask) -> None:
     assert "retry-after" in over.headers
     await house.publish(3, house.target("w1"))
     assert {each.status for each in await asyncio.gather(*asked)} == {200}
+
+
+async def test_a_token_that_is_revoked_meanwhile_opens_nothing(house: House, ask: Ask) -> None:
+    await without(house, 2)
+    asked = asyncio.create_task(ask(post(SCORE, token=SCORE_TOKEN)))
+    await waiting(ask, 1)
+    left = {each: TOKENS[each] for each in TOKENS.keys() - grant(SCORE_TOKEN).keys()}
+    await house.publish(3, house.target("w1"), tokens=left)
+    assert (await asked).status == 401
+
+
+@pytest.mark.parametrize(
+    ("house", "own", "status"), [({"request_timeout": 2.0}, 30.0, 200), ({}, 1.0, 504)], indirect=["house"]
+)
+async def test_the_time_of_a_request_is_the_endpoints_also_while_it_waits(
+    house: House, ask: Ask, own: float, status: int
+) -> None:
+    async def slow(got: Got) -> bytes:
+        await asyncio.sleep(3)
+        return answer()
+
+    house.workers["w1"].handler = slow
+    await house.publish(2, house.target("w1", timeout=own))
+    await without(house, 3)
+    asked = asyncio.create_task(ask(post(SCORE)))
+    await waiting(ask, 1)
+    await house.publish(4, house.target("w1", timeout=own))
+    assert (await asked).status == status
+
+
+async def test_who_waits_is_counted_once(house: House, ask: Ask) -> None:
+    await house.workers["w1"].stop()
+    asked = asyncio.create_task(ask(post(SCORE)))
+    await asyncio.sleep(1.5)
+    await house.workers["w1"].start()
+    assert (await asked).status == 200
+    text = (await ask(request("GET", "/metrics"))).body.decode()
+    assert f"{COUNTER} 1.0" in text.splitlines() or f"{COUNTER} 1" in text.splitlines()

@@ -308,3 +308,23 @@ def test_without_a_version_before_there_is_nothing_to_roll_back_to() -> None:
     assert (status.service, status.update) == (ServiceState.FAILED, UpdateState.UPDATE_FAILED)
     world.settle(want)
     assert world.routed.workers == {("iris", "1"): ("r0.w-iris-1",)}
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["the same name", "another name"])
+def test_an_entity_of_another_name_and_version_takes_over_when_it_is_ready(kept: bool) -> None:
+    """`%serve iris/2` after `%serve iris/1` names the entity anew: no request may fail for that (REQ-129)."""
+    world, found = World(), model(version(1), version(2))
+    world.settle(desired(found, entity(SelectorKind.VERSION, "1", "iris-1")))
+    assert world.routed.entities == {"iris-1": ("iris", "1")}
+    after = "iris-1" if kept else "iris-2"
+    want = desired(found, entity(SelectorKind.VERSION, "2", after), generation=2)
+    seen = set()
+    for _ in range(30):
+        world.step(want)
+        assert set(world.routed.entities) == {after}
+        assert world.routed.workers[world.routed.entities[after]], "the address has nobody to answer"
+        seen.add(world.routed.entities[after])
+        world.progress()
+    assert seen == {("iris", "1"), ("iris", "2")}
+    assert world.routed.entities == {after: ("iris", "2")}
+    assert ("iris", "1") not in world.routed.workers

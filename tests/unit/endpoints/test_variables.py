@@ -49,7 +49,13 @@ SPEC = EndpointSpec("e", (ENTITY,))
             for name in ("BASH_ENV", "GCONV_PATH", "OPENSSL_CONF", "OMP_TOOL_LIBRARIES", "JAVA_TOOL_OPTIONS")
         ),
         ({"environment_vars": {"X": "hidden-value\0"}}, "environment_vars"),
-        ({"secrets": ("MODELSERVE_TOKEN",)}, "secrets"),
+        ({"environment_vars": {"X": "hidden-value\ud800"}}, "environment_vars"),
+        ({"environment_vars": {"KEY=hidden-value": ""}}, "environment_vars"),
+        ({"environment_vars": {"KEY:hidden-value": ""}}, "environment_vars"),
+        ({"secrets": ("KEY=hidden-value",)}, "secrets.0"),
+        ({"secrets": ("KEY", "KEY: hidden-value")}, "secrets.1"),
+        ({"secrets": ("hidden-value",)}, "secrets.0"),
+        ({"secrets": ("MODELSERVE_TOKEN",)}, "secrets.0"),
         ({"environment_vars": {"X": "hidden-value"}, "secrets": ("X",)}, "secrets"),
         ({"environment_vars": {f"X{n}": "hidden-value" for n in range(101)}}, "environment_vars"),
         ({"tags": {"": "hidden-value"}}, "tags"),
@@ -74,8 +80,9 @@ def test_values_have_room_in_one_line() -> None:
     check_room({"A": "x" * 1000}, {"B": "y"})
     with pytest.raises(InvalidParameter, match="32 KiB"):
         check_room({"A": "x" * 20_000}, {"B": "y" * 20_000})
-    with pytest.raises(InvalidParameter, match="B is empty"):
-        check_room({}, {"B": ""})
+    for value in ("", "a\0", "a\udc80", "\ud800"):
+        with pytest.raises(InvalidParameter, match="B is empty or holds"):
+            check_room({}, {"B": value})
 
 
 def test_names_of_secrets_are_sorted_so_that_the_same_is_the_same() -> None:

@@ -77,10 +77,10 @@ def test_the_time_begins_with_the_death_and_further_tables_do_not_prolong_it() -
     returning.adopt(table(AWAY))
     clock.now += 3
     returning.adopt(table({"1": RouteVersion(VersionState.PROBING)}))
-    assert returning.left(*KEY) == 2
+    assert returning.left(KEY) == 2
     clock.now += 2
     assert not returning.coming()
-    assert returning.left(*KEY) <= 0
+    assert returning.left(KEY) <= 0
 
 
 def test_one_that_fails_on_its_way_back_is_not_waited_for_any_more() -> None:
@@ -114,7 +114,7 @@ def go(versions: Mapping[str, RouteVersion], name: str, segment: str | None) -> 
 
 def test_a_model_that_returns_is_a_route_without_targets_by_every_name() -> None:
     for segment in ("1", "Champion"):
-        assert go(AWAY, "iris", segment) == Route((), "iris", "1", "iris", returning=True)
+        assert go(AWAY, "iris", segment) == Route((), "iris", "1", "iris", returning=KEY)
     assert go(THERE, "iris", "1").targets
     with pytest.raises(Unavailable, match="not ready"):
         plan(table(AWAY), ScoringAddress("iris", "1"))
@@ -124,4 +124,29 @@ def test_an_endpoint_waits_only_when_nothing_else_of_it_answers() -> None:
     both = {**AWAY, "2": RouteVersion(READY, ("b",))}
     assert go(both, "ep", None).version == "2"
     found = go({**AWAY, "2": RouteVersion(FAILED)}, "ep", None)
-    assert (found.returning, found.version, found.entity, found.endpoint) == (True, "1", "old", "ep")
+    assert (found.returning, found.version, found.entity, found.endpoint) == (KEY, "1", "old", "ep")
+
+
+def owned(old: RouteVersion, new: RouteVersion, both: RouteVersion) -> RouteTable:
+    """Two endpoints serve version 1, each with its own process."""
+    targets = {each: ALL["a"] for version in (old, new) for each in version.targets}
+    endpoints: dict[str, tuple[RouteEntity, ...]] = {
+        "staging": (RouteEntity("main", "iris", "1", 100, own=old),),
+        "prod": (RouteEntity("main", "iris", "1", 100, own=new),),
+    }
+    return RouteTable(1, targets, {"iris": RouteModel({"1": both})}, endpoints)
+
+
+def test_an_endpoint_whose_own_process_died_waits_for_it_though_another_endpoint_has_one() -> None:
+    returning = Returning(5.0, 10, Clock())
+    mine, yours = RouteVersion(READY, ("a",)), RouteVersion(READY, ("b",))
+    returning.adopt(owned(mine, yours, RouteVersion(READY, ("a", "b"))))
+    gone = owned(RouteVersion(LOADING), yours, RouteVersion(READY, ("b",)))
+    returning.adopt(gone)
+    (key,) = returning.coming()
+    found = resolve(gone, ScoringAddress("staging", None), random.Random(1), returning.coming())
+    assert (found.targets, found.returning, returning.left(key) > 0) == ((), key, True)
+    assert resolve(gone, ScoringAddress("prod", None), random.Random(1), returning.coming()).targets
+    assert resolve(gone, ScoringAddress("iris", "1"), random.Random(1), returning.coming()).targets
+    returning.adopt(owned(mine, yours, RouteVersion(READY, ("a", "b"))))
+    assert not returning.coming()

@@ -133,3 +133,27 @@ def test_no_path_breaks_the_parser_or_the_table(name: str, segment: str) -> None
     with contextlib.suppress(NotFound, Unavailable):
         address = parse(f"/model/{name}/{segment}/invocations", "POST")
         assert resolve(TABLE, address, random.Random(1)).targets
+
+
+def test_an_endpoint_is_answered_by_its_own_workers_and_nobody_elses() -> None:
+    """Another endpoint's have other variables and secrets (REQ-140)."""
+    own = {"staging": RouteVersion(READY, ("a",)), "prod": RouteVersion(READY, ("b",))}
+    own |= {"failed": RouteVersion(FAILED, (), "out of memory"), "zero": RouteVersion(LOADING, wakes=True)}
+    endpoints: dict[str, tuple[RouteEntity, ...]] = {
+        name: (RouteEntity("main", "iris", "1", 100, own=each),) for name, each in own.items()
+    }
+    table = RouteTable(1, TABLE.targets, TABLE.models, endpoints)
+
+    def targets(name: str) -> list[str]:
+        found = resolve(table, parse(f"/serving-endpoints/{name}/invocations", "POST"), random.Random(0))
+        return [each.id for each in found.targets]
+
+    assert (targets("staging"), targets("prod"), targets("zero")) == (["a"], ["b"], [])
+    with pytest.raises(Unavailable, match="out of memory"):
+        targets("failed")
+    assert [
+        each.id for each in resolve(table, parse("/model/iris/1/invocations", "POST"), random.Random(0)).targets
+    ] == [
+        "a",
+        "b",
+    ]

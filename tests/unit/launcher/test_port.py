@@ -198,12 +198,51 @@ async def test_a_gateway_that_comes_back_begins_the_time_anew(
 
 
 async def test_an_instance_that_is_stopped_lets_the_port_go_at_once(
-    paths: Paths, listening: socket.socket, gateway_lives: Callable[[], None]
+    paths: Paths, give: Give, listening: socket.socket, gateway_lives: Callable[[], None]
 ) -> None:
+    give("gateway", listening.dup())  # it would lend the port again
     keeper = Keeper(paths, number(listening))
-    keeper.lending.held = listening.dup()
+    await keeper.look()
+    assert holds(keeper)
     paths.stopping_file.touch()
     await keeper.look()
     assert not holds(keeper)
     await keeper.look()
     assert not holds(keeper)
+
+
+async def test_a_keeper_that_cannot_open_its_door_goes_on_trying(
+    paths: Paths,
+    give: Give,
+    listening: socket.socket,
+    gateway_lives: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(port, "_PERIOD", 0.01)
+    give("gateway", listening.dup())
+    keeper = Keeper(paths, number(listening))
+    blocked = paths.port_socket("controller")
+    (blocked / "in the way").mkdir(parents=True)
+    keeping = asyncio.create_task(keeper.run())
+    await asyncio.sleep(0.1)
+    assert not keeping.done()
+    shutil.rmtree(blocked)
+    async with asyncio.timeout(10):
+        while not holds(keeper):
+            await asyncio.sleep(0.01)
+    keeping.cancel()
+    with suppress(asyncio.CancelledError):
+        await keeping
+
+
+async def test_a_gateway_waits_for_a_controller_that_is_late_with_the_port(
+    paths: Paths, give: Give, listening: socket.socket
+) -> None:
+    handle = os.open(paths.lock("controller"), os.O_RDWR | os.O_CREAT)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    waiting = asyncio.create_task(asyncio.to_thread(listen, paths, number(listening), 20.0))
+    await asyncio.sleep(0.3)
+    assert not waiting.done()
+    give("controller", listening.dup())
+    (await waiting).close()
+    os.close(handle)

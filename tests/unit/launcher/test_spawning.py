@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import stat
 import sys
 
 from jupyter_modelserve.launcher import spawning
-from jupyter_modelserve.settings import Paths
+from jupyter_modelserve.settings import Paths, Settings
 
 
 def test_secrets_and_kernel_variables_stay_behind(paths: Paths) -> None:
@@ -40,6 +41,14 @@ def test_secrets_and_kernel_variables_stay_behind(paths: Paths) -> None:
         "PYTHONDONTWRITEBYTECODE",
     } & set(found)
     assert found["MODELSERVE_HOME"] == str(paths.home)
+
+
+def test_every_setting_reaches_the_daemon_whatever_its_name(paths: Paths) -> None:
+    given = {f"MODELSERVE_{each.name.upper()}": str(each.default) for each in dataclasses.fields(Settings)}
+    given["MODELSERVE_SECRET_KEY_FILE"] = "/run/secrets/key"
+    found = spawning.environment(paths, given)
+    assert {name: found.get(name) for name in given} == given
+    assert Settings.load(paths.home, found).secret_key_file == "/run/secrets/key"
 
 
 def test_the_process_is_detached_and_logs_privately(paths: Paths) -> None:
