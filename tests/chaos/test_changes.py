@@ -78,6 +78,23 @@ def test_r1_a_stage_moves_with_and_without_archiving(world: World, note: Note) -
     world.tidy("r1-stage", workers=1)
 
 
+@pytest.mark.any_engine
+@pytest.mark.req("REQ-129", "REQ-131")
+def test_r1_an_endpoint_is_given_another_version_and_name_of_its_entity(world: World, note: Note) -> None:
+    """As `%serve iris/2` after `%serve iris/1` does it."""
+    world.steady("r1-renamed")
+    world.put("r1-renamed", "r1-renamed", "version", "1", name="first")
+    with world.load("/serving-endpoints/r1-renamed/invocations") as load:
+        load.wait_for(100)
+        for version, name in (("2", "second"), ("1", "first")):
+            world.put("r1-renamed", "r1-renamed", "version", version, name=name)
+            world.answered_by(load, version)
+            load.wait_for(len(load.shots) + 100)
+    judge(load, note, Slo(failed=0, versions=BOTH))
+    world.stable("r1-renamed", "1")
+    world.tidy("r1-renamed", workers=1)
+
+
 @pytest.fixture
 def champion(world: World) -> Callable[[str, object], Load]:
     """An endpoint that follows an alias to version 1, under load; version 2 is the bad one that the alias moves to."""

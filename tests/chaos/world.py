@@ -83,7 +83,7 @@ class World:
                 assert time.monotonic() < deadline, f"{method} {path}: the gateway does not answer"
                 time.sleep(0.05)
 
-    def put(self, name: str, model: str, kind: str, value: str | None = None, **entity: Any) -> None:
+    def put(self, name: str, /, model: str, kind: str, value: str | None = None, **entity: Any) -> None:
         """Create an endpoint and wait until it serves."""
         body = {"entities": [{"model": model, "selector": {"kind": kind, "value": value}, **entity}]}
         answer = self.ask("PUT", f"{API}/endpoints/{name}", json=body)

@@ -208,6 +208,8 @@ def test_a_change_on_condition_is_refused_when_another_came_first(client: Client
         client.put_endpoint(replace(seen.spec, tags={"team": "b"}), expected=seen)
     with pytest.raises(PreconditionFailed):
         client.delete_endpoint(NAME, expected=seen.generation)
+    with pytest.raises(PreconditionFailed, match="exists already"):
+        client.put_endpoint(seen.spec, expected=0)
     assert client.endpoint(NAME).spec.tags == {"team": "a"}
     ready(client, client.put_endpoint(seen.spec, expected=changed.generation))
 
@@ -218,3 +220,26 @@ def test_a_secret_that_is_taken_away_is_gone(client: Client, instance: RunningIn
     assert client.endpoint(NAME).spec.secrets == ()
     with asked(instance) as heard:
         until_heard(heard, expected("us ", ""))
+
+
+@pytest.mark.req("REQ-140")
+def test_two_endpoints_of_one_version_keep_their_variables_and_secrets_apart(
+    client: Client, instance: RunningInstance
+) -> None:
+    names = {"telling-staging": ("staging ", FIRST), "telling-prod": ("prod ", SECOND)}
+    entity = ServedEntity(NAME, Selector(SelectorKind.VERSION, "1"))
+    try:
+        for name, (region, secret) in names.items():
+            wanted = EndpointSpec(name, (entity,), environment_vars={"REGION": region}, secrets=("API_KEY",))
+            client.put_endpoint(wanted, {"API_KEY": secret})
+        for name in names:
+            client.wait_ready(name)
+        with httpx.Client(headers={**instance.headers, "content-type": "application/json"}, timeout=60) as http:
+            for _ in range(20):
+                for name, told in names.items():
+                    answer = http.post(f"{instance.url}/serving-endpoints/{name}/invocations", content=BODY)
+                    assert answer.json()["predictions"] == [expected(*told)]
+    finally:
+        for name in names:
+            client.delete_endpoint(name)
+            client.wait_gone(name)
