@@ -9,6 +9,7 @@ here, together with the flavour's own defaults. What is imported by name only at
 from __future__ import annotations
 
 import dis
+import inspect
 import json
 import sys
 import types
@@ -138,7 +139,9 @@ def _recorded(distribution: metadata.Distribution) -> set[str]:
         paths = [str(path) for path in distribution.files or ()]
     else:
         paths = [line.partition(",")[0] for line in record.splitlines()]
-    return {path.partition("/")[0].removesuffix(".py") for path in paths if path.endswith(".py")}
+    packages = {path.partition("/")[0] for path in paths if "/" in path and path.endswith(".py")}
+    modules = {name for path in paths if "/" not in path and (name := inspect.getmodulename(path))}
+    return packages | modules
 
 
 def _version(distribution: str) -> str:

@@ -12,10 +12,10 @@ class Backoff:
         self._count: dict[str, int] = {}
         self.not_before: dict[str, float] = {}
 
-    def failed(self, name: str, now: float) -> float:
-        """Note a failure (or an attempt that may fail); returns the seconds to wait."""
+    def failed(self, name: str, now: float, most: float = STEPS[-1]) -> float:
+        """Note a failure (or an attempt that may fail); returns the seconds to wait, at most *most*."""
         count = self._count.get(name, 0)
-        delay = STEPS[min(count, len(STEPS) - 1)]
+        delay = min(STEPS[min(count, len(STEPS) - 1)], most)
         self._count[name] = count + 1
         self.not_before[name] = now + delay
         return delay

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 
 from jupyter_modelserve.controller.endpoints import happenings, logs, planner
-from jupyter_modelserve.controller.endpoints.backoff import Backoff
+from jupyter_modelserve.controller.endpoints.backoff import STEPS, Backoff
 from jupyter_modelserve.controller.endpoints.compute import compute_for, labels_of, table
 from jupyter_modelserve.controller.endpoints.effects import Effects
 from jupyter_modelserve.controller.endpoints.logs import Log, LogWish
@@ -57,6 +57,8 @@ TRIAL = 10.0
 """Seconds for which the version before is kept loaded after a followed name has moved, for a roll-back at once."""
 TRIAL_LOOK = 1.0
 AWAY_LOOK = 1.0
+AWAY_PAUSE = 5.0
+"""Longest pause before an engine that was away is asked again: an endpoint without a replica hears of no return."""
 TRANSITION = 0.05
 """Seconds between looks while something is on its way: loading takes tenths of a second, so looking must too."""
 WATCHED_TRANSITION = 0.25
@@ -394,7 +396,8 @@ class EndpointReconciler:
                 self._backoff.reset(name_of(key))
             except PreparationFailed as error:
                 self._preparations[key] = error.failure
-                self._backoff.failed(name_of(key), time.monotonic())
+                most = AWAY_PAUSE if error.failure.cause is Cause.ENGINE_UNAVAILABLE else STEPS[-1]
+                self._backoff.failed(name_of(key), time.monotonic(), most)
             except Exception:
                 log.exception("endpoint %s: preparing %s version %s failed", self.name, *key)
                 self._backoff.failed(name_of(key), time.monotonic())

@@ -73,6 +73,21 @@ def test_distributions_are_those_that_the_standard_library_finds() -> None:
     assert requirements.distributions_of("nothing_like_it") == []
 
 
+def test_a_distribution_that_is_one_shared_library_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "lonely-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: lonely\nVersion: 1.0\n")
+    (folder / "RECORD").write_text("_lonely.abi3.so,,\nlonely_data/x.txt,,\nlonely-1.0.dist-info/METADATA,,\n")
+    (found,) = metadata.distributions(path=[str(tmp_path)])
+    monkeypatch.setattr(metadata, "distributions", lambda: [found])
+    requirements._by_module.cache_clear()
+    try:
+        assert requirements.distributions_of("_lonely") == ["lonely"]
+        assert requirements.distributions_of("lonely_data") == []
+    finally:
+        requirements._by_module.cache_clear()
+
+
 def test_requirements_are_pinned_and_complete() -> None:
     model = RandomForestClassifier(n_estimators=2).fit(*FITTED)
     pins, warnings = requirements.infer(model, Flavor("sklearn"), {"serialization_format": "skops"})

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from jupyter_modelserve.controller.endpoints.planner import effective
-from jupyter_modelserve.controller.endpoints.reconciler import AWAY_LOOK, EndpointReconciler
+from jupyter_modelserve.controller.endpoints.reconciler import AWAY_LOOK, AWAY_PAUSE, EndpointReconciler
 from jupyter_modelserve.controller.endpoints.selection import select
 from jupyter_modelserve.controller.endpoints.view import Observed, Routed, Worker
 from jupyter_modelserve.controller.engines.base import EngineUnavailable
@@ -142,3 +143,17 @@ async def test_callers_may_wait_for_what_is_unloaded_because_somebody_stops_its_
     found = snapshot.routes.models["iris"].versions["1"]
     assert (found.state, found.targets) == (VersionState.STARTING, ())
     assert bench.reconciler.status.versions[0].state is VersionState.STARTING
+
+
+async def test_an_endpoint_that_was_asked_for_while_the_engine_was_away_is_made_soon_after_its_return(
+    bench: Bench,
+) -> None:
+    bench.preparer.failure = GONE
+    for _ in range(8):
+        await bench.passes(3)
+        waits = [due - time.monotonic() for due in bench.reconciler._backoff.not_before.values()]
+        assert all(each <= AWAY_PAUSE for each in waits)
+        bench.reconciler._backoff.not_before = dict.fromkeys(bench.reconciler._backoff.not_before, 0.0)
+    bench.preparer.failure = None
+    await bench.passes()
+    assert tracks(bench)[0] is ServiceState.READY
