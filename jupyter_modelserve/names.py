@@ -5,7 +5,9 @@ One place decides what a name may be, so that the gateway's router, the MLflow p
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -138,6 +140,21 @@ def split_reference(reference: str) -> tuple[str, Segment | None]:
         model, _, segment = text.partition("/")
         return check_model(model), parse_segment(model, segment)
     return check_model(text), None
+
+
+def no_alias(model: str, alias: str, known: Iterable[str]) -> str:
+    """That *model* has no such alias and which it has, for the user; its stages too where one seems to be meant."""
+    text = f"{model} has no alias {alias!r} (its aliases: {', '.join(sorted(known)) or 'none'})"
+    stage = None if is_three_level(model) else _stage_like(alias)
+    return text if stage is None else f"{text}; did you mean {model}/{stage}? (stages: {', '.join(STAGES)})"
+
+
+def _stage_like(text: str) -> str | None:
+    """The stage that *text* is the beginning of, or a misspelling."""
+    lower = text.lower()
+    begun = [each for each in _STAGE_BY_LOWER if len(lower) >= 4 and each.startswith(lower)]
+    close = begun or difflib.get_close_matches(lower, _STAGE_BY_LOWER, 1, 0.8)
+    return _STAGE_BY_LOWER[close[0]] if close else None
 
 
 def check_container(name: str, levels: int) -> str:

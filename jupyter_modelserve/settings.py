@@ -66,7 +66,7 @@ class Settings:
     zero_keep: float = _setting(1800.0, "Time at zero for which the warm process, empty, is kept for a quick return.")
     wake_hold: float = _setting(120.0, "Time a request may wait for a version that returns from zero; then 503.")
     wake_queue: int = _setting(1000, "Requests that may wait for one such version; more are told to try again.")
-    restart_hold: float = _setting(10.0, "Time requests wait for a version whose only process ended; 0: 503 at once.")
+    restart_hold: float = _setting(10.0, "Time requests wait for a version whose only process died; 0: at most 1 s.")
     idle_exit: float = _setting(1800.0, "Time with no endpoint and no client after which the daemons end; 0: never.")
     log_limit: int = _setting(10 * 1024 * 1024, "Size at which a log file is rotated; three old ones are kept.")
     autostart: bool = _setting(True, "Start the ended instance when MLflow in a kernel calls it; else the call fails.")

@@ -374,8 +374,7 @@ class RouteModel:
 class RouteEntity:
     """A share of an endpoint's traffic: the version that answers for it now.
 
-    ``own`` is what the endpoint itself has of that version: workers of another endpoint have other variables, secrets
-    and compute. ``None``: nothing, or a table of a release that did not tell.
+    ``own``: what the endpoint itself has of it (others' workers have other secrets); ``None``: an old table, or nothing.
     """
 
     name: str
@@ -479,8 +478,7 @@ class InstanceStatus:
 class SecretKeyRotation:
     """What a new key of secrets came to: its id, and how many secrets it seals that another key sealed before.
 
-    ``unreadable``: as ``endpoint/name``, those that no key opens. ``unused``: ids of keys that the operator may remove
-    from their file.
+    ``unreadable``: ``endpoint/name`` that no key opens. ``unused``: ids of keys that the operator may remove.
     """
 
     key: str

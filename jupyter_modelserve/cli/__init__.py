@@ -12,12 +12,14 @@ __all__ = ["main"]
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command and return its exit code: 0 done, 1 failed (one line on standard error), 2 wrong usage."""
+    """Run one command and return its exit code: 0 done, 1 failed (standard error says why), 2 wrong usage."""
     arguments = build().parse_args(argv)
     try:
         return int(arguments.run(arguments))
     except ModelServeError as error:
         print(f"error: {error.message}", file=sys.stderr)
+        if error.details.get("hint"):
+            print(f"hint: {error.details['hint']}", file=sys.stderr)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
     except BrokenPipeError:

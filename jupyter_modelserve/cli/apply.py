@@ -1,7 +1,8 @@
 """``apply`` and ``export``: endpoints from files, and files from endpoints (REQ-158).
 
-Every document is read and rehearsed against the instance before the first one changes anything. Nothing is ever
-deleted: a file that is gone may have gone by mistake.
+Every document is read and rehearsed against the instance before the first one changes anything. What was rehearsed is
+then asked for, also when nothing would change: an endpoint may have changed while others were waited for. Nothing is
+ever deleted: a file that is gone may have gone by mistake.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 from jupyter_modelserve.cli.connection import connect
 from jupyter_modelserve.cli.manifests import specs
 from jupyter_modelserve.cli.manifests.reading import Document, documents, files
-from jupyter_modelserve.errors import InvalidParameter, ModelServeError, NotFound, from_body
+from jupyter_modelserve.errors import Conflict, InvalidParameter, ModelServeError, NotFound, from_body
 from jupyter_modelserve.types import Endpoint, EndpointSpec
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """One document: the endpoint that it asks for, what there is now, and what would be stored."""
+    """One document: the endpoint that it asks for, what there was, and what would be stored."""
 
     document: Document
     spec: EndpointSpec
@@ -35,18 +36,17 @@ class Wish:
     before: Endpoint | None
     after: Endpoint
 
-    @property
-    def verb(self) -> str:
-        """What applying does."""
-        if self.before is None:
+    def verb(self, before: Endpoint | None, after: Endpoint) -> str:
+        """What applying did, or would do, to the endpoint *before*."""
+        if before is None or before.created_at != after.created_at:
             return "created"
-        if self.before.generation == self.after.generation:
+        if before.generation == after.generation:
             return "unchanged"
-        return "changed" if self.before.spec != self.after.spec or self.secrets else "tried again"
+        return "changed" if before.spec != after.spec or self.secrets else "tried again"
 
 
 def apply(arguments: argparse.Namespace) -> int:
-    """Make the instance's endpoints what the files say; those that are so already are not touched."""
+    """Make the instance's endpoints what the files say, and wait for them; one that is so already stays as it is."""
     found = [(each, specs.specification(each)) for each in _documents(arguments.file)]
     _check_once(found)
     values = _secret_values(arguments.secret_from_env or [], [spec for _, spec in found])
@@ -56,7 +56,8 @@ def apply(arguments: argparse.Namespace) -> int:
             if arguments.diff:
                 sys.stdout.write(_difference(wish))
             if arguments.dry_run:
-                print(f"{wish.spec.name} {'unchanged' if wish.verb == 'unchanged' else 'would be ' + wish.verb}")
+                verb = wish.verb(wish.before, wish.after)
+                print(f"{wish.spec.name} {verb if verb == 'unchanged' else f'would be {verb}'}")
             else:
                 _make(client, wish, arguments.wait, arguments.timeout)
     return 0
@@ -66,9 +67,17 @@ def export(arguments: argparse.Namespace) -> int:
     """Print the file that would make an endpoint, or all of them, as they are now."""
     with connect() as client:
         names = arguments.endpoint
-        found = [client.endpoint(name) for name in names] if names else client.endpoints()
+        found = [_kept(client.endpoint(name)) for name in names] if names else client.endpoints()
+        found = [each for each in found if not each.deleting]
     print("---\n".join(specs.text(each.spec) for each in found), end="")
     return 0
+
+
+def _kept(endpoint: Endpoint) -> Endpoint:
+    """Raises Conflict when it is being deleted: its file would bring it back."""
+    if endpoint.deleting:
+        raise Conflict(f"endpoint {endpoint.spec.name!r} is being stopped", details={"endpoint": endpoint.spec.name})
+    return endpoint
 
 
 def schema(_: argparse.Namespace) -> int:
@@ -117,15 +126,19 @@ def _secret_values(names: list[str], wanted: list[EndpointSpec]) -> dict[str, st
 
 def _rehearsed(client: Client, document: Document, spec: EndpointSpec, values: Mapping[str, str]) -> Wish:
     own = {name: value for name, value in values.items() if name in spec.secrets}
-    try:
-        before = client.endpoint(spec.name)
-    except NotFound:
-        before = None
+    before = _now(client, spec.name)
     try:
         after = client.rehearse_endpoint(spec, own)
     except ModelServeError as error:
         raise _located(document, error) from error
     return Wish(document, spec, own, before, after)
+
+
+def _now(client: Client, name: str) -> Endpoint | None:
+    try:
+        return client.endpoint(name)
+    except NotFound:
+        return None
 
 
 def _located(document: Document, error: ModelServeError) -> ModelServeError:
@@ -136,15 +149,19 @@ def _located(document: Document, error: ModelServeError) -> ModelServeError:
 
 
 def _make(client: Client, wish: Wish, wait: bool, timeout: float) -> None:
+    """Ask for it, wait until it answers, and say what changed; an endpoint that was as wished is waited for as well."""
     name = wish.spec.name
-    if wish.verb == "unchanged":
-        print(f"{name} unchanged", flush=True)
-        return
-    stored = client.put_endpoint(wish.spec, wish.secrets)
-    print(f"{name} {wish.verb}", flush=True)
+    before = _now(client, name)
+    try:
+        stored = client.put_endpoint(wish.spec, wish.secrets)
+    except ModelServeError as error:
+        raise _located(wish.document, error) from error
+    verb = wish.verb(before, stored)
+    print(f"{name} {verb}", flush=True)
     if wait:
         ready = client.wait_ready(name, stored.generation, timeout)
-        print(f"{name} {ready.status.service.value}", flush=True)
+        if verb != "unchanged":
+            print(f"{name} {ready.status.service.value}", flush=True)
 
 
 def _difference(wish: Wish) -> str:

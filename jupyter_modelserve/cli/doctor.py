@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Final
 
-from jupyter_modelserve.cli.checks import engine, index, machine, state
+from jupyter_modelserve.cli.checks import engine, index, machine, sealed, state
 from jupyter_modelserve.cli.checks.finding import Check, Finding, Level
 from jupyter_modelserve.settings import Paths
 
@@ -16,6 +16,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     state.sockets,
     state.settings,
     state.database,
+    sealed.sealed,
     state.stale,
     machine.daemons,
     machine.port,

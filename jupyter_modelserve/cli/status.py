@@ -59,9 +59,11 @@ def _lines(found: InstanceStatus, endpoints: list[Endpoint]) -> list[str]:
 
 
 def _rows(endpoint: Endpoint) -> list[tuple[str, str, str, str]]:
+    from jupyter_modelserve.client.results import reason
+
     status = endpoint.status
     change = "stopping" if endpoint.deleting else status.update.value
-    message = status.service_message or status.update_message
+    message = reason(status)
     urls: tuple[Any, ...] = status.urls or ("",)
     rows = [(endpoint.spec.name, status.service.value, change, str(urls[0]))]
     rows += [("", "", "", str(url)) for url in urls[1:]]

@@ -5,6 +5,7 @@ The sync and the async client only differ in how they send a :class:`Call`, so t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -12,6 +13,7 @@ from urllib.parse import quote
 
 from jupyter_modelserve import names
 from jupyter_modelserve.addresses import API
+from jupyter_modelserve.errors import InvalidParameter
 from jupyter_modelserve.types import (
     Endpoint,
     EndpointSpec,
@@ -27,7 +29,8 @@ from jupyter_modelserve.types import (
 
 T = TypeVar("T")
 Expected: TypeAlias = Endpoint | int | None
-"""The endpoint as it was read, or its generation: a change counts only while it is that. ``None``: whatever it is."""
+"""The endpoint as it was read, or its generation: a change counts only while it is that. 0: only while there is none.
+``None``: whatever it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +73,28 @@ def _unchanged(expected: Expected) -> dict[str, str]:
     """Headers that make a change count only while the endpoint is what *expected* says."""
     if expected is None:
         return {}
+    if expected == 0:
+        return {"if-none-match": "*"}
     tag = expected if isinstance(expected, int) else f"{expected.generation}-{expected.created_at}"
     return {"if-match": f'"{tag}"'}
+
+
+def check_numbers(value: Any, path: str = "") -> None:
+    """See that JSON can say it: there is no infinity in it. Raises InvalidParameter, which names the field."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InvalidParameter(f"{path}: must be a finite number", details={"field": path})
+    if isinstance(value, (dict, list)):
+        for name, each in value.items() if isinstance(value, dict) else enumerate(value):
+            check_numbers(each, f"{path}.{name}" if path else str(name))
 
 
 def put_endpoint(
     spec: EndpointSpec, secret_values: Mapping[str, str] | None = None, expected: Expected = None
 ) -> Call[Endpoint]:
-    """Create or update an endpoint, with new values for secrets."""
-    body = to_json(spec) | ({"secret_values": dict(secret_values)} if secret_values else {})
+    """Create or update an endpoint, with new values for secrets. Raises InvalidParameter for an infinite number."""
+    values = to_json(spec)
+    check_numbers(values)
+    body = values | ({"secret_values": dict(secret_values)} if secret_values else {})
     path = f"{API}/endpoints/{segment(names.check_endpoint(spec.name))}"
     return Call("PUT", path, _endpoint, json=body, headers=_unchanged(expected))
 

@@ -220,7 +220,7 @@ def refuse(result: CheckResult) -> CheckFailed:
     """The exception of a registration that a failed check ended."""
     found = result.check
     cause = f"{found.failure.cause}: {found.failure.message}" if found.failure else str(found.state)
-    hint = " ".join([found.failure.hint if found.failure else "", *result.fixes()]).strip()
+    hint = "\n".join(each for each in (found.failure.hint if found.failure else "", *result.fixes()) if each)
     kept = f"; the logged model is {result.logged_model}" if result.logged_model else ""
     return CheckFailed(
         f"{found.model}: the check failed, so no version was made: {cause}{kept}",

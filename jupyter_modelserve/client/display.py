@@ -48,6 +48,13 @@ class Rich(ABC):
         return {key: value for key, value in bundle.items() if key in wanted}
 
 
+def told(message: str, hint: str) -> str:
+    """Why something failed and what to do, in one line."""
+    if not hint:
+        return message
+    return f"{message} {hint}" if message.endswith((".", "!", "?", ":", ";")) else f"{message}; {hint}"
+
+
 def escape(value: object) -> str:
     """*value* as text that is safe in HTML."""
     return html.escape(str(value))

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from jupyter_modelserve.client import calls, target
 from jupyter_modelserve.client.sync import Client
 from jupyter_modelserve.errors import InvalidParameter, ModelServeError, NotFound
-from jupyter_modelserve.names import Segment, SegmentKind
+from jupyter_modelserve.names import Segment, SegmentKind, no_alias
 from jupyter_modelserve.types import Model, ModelVersion
 
 _FILE: Final = "serving_input_example.json"
@@ -72,7 +72,9 @@ def pick(model: Model, segment: Segment | None) -> ModelVersion:
     """
     wanted = segment.value if segment else ""
     if segment and segment.kind is SegmentKind.ALIAS:
-        wanted = model.aliases.get(segment.value, "")
+        if segment.value not in model.aliases:
+            raise NotFound(no_alias(model.name, segment.value, model.aliases), details={"model": model.name})
+        wanted = model.aliases[segment.value]
     for each in model.versions:
         stage = segment is not None and segment.kind is SegmentKind.STAGE
         if segment is None or (each.stage if stage else each.version) == wanted:

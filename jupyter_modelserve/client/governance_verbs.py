@@ -61,9 +61,10 @@ def promote(
     def run(client: Client) -> PromotedVersion:
         number: str | None = segment.value
         if segment.kind is names.SegmentKind.ALIAS:
-            number = client.model(model).aliases.get(segment.value)
+            known = client.model(model).aliases
+            number = known.get(segment.value)
             if number is None:
-                raise NotFound(f"{model} has no alias {segment.value!r}", details={"model": model})
+                raise NotFound(names.no_alias(model, segment.value, known), details={"model": model})
         found = client.copy_version(model, str(number), to, aliases, description)
         return PromotedVersion(found["model"], found["version"], found["source"], aliases)
 

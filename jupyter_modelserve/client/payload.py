@@ -142,6 +142,23 @@ def _cut(rows: Rows, start: int, stop: int, limit: int) -> list[bytes]:
     return [part for at in range(start, stop, step) for part in _cut(rows, at, min(at + step, stop), limit)]
 
 
+def raw(content: Any) -> bytes:
+    """*content* as the body that is sent as it is.
+
+    Raises:
+        InvalidParameter: it is no text and no bytes.
+    """
+    if isinstance(content, str):
+        return content.encode()
+    if isinstance(content, (bytes, bytearray, memoryview)):
+        return bytes(content)
+    raise InvalidParameter(
+        f"invoke sends a body as it is, bytes or text such as json.dumps(…), and got a {type(content).__name__}; "
+        "score() takes dictionaries, lists, arrays and frames",
+        details={"field": "content"},
+    )
+
+
 def join(answers: list[Any]) -> Any:
     """The predictions of several bodies as one.
 

@@ -7,9 +7,18 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from jupyter_modelserve.client.cards import card
-from jupyter_modelserve.client.display import Rich, escape, html_table, text_table, when
+from jupyter_modelserve.client.display import Rich, escape, html_table, text_table, told, when
 from jupyter_modelserve.client.progress import failed_versions
-from jupyter_modelserve.types import Endpoint, InstanceStatus, Model, VersionStatus, to_json
+from jupyter_modelserve.types import (
+    Endpoint,
+    EndpointStatus,
+    InstanceStatus,
+    Model,
+    ServiceState,
+    UpdateState,
+    VersionStatus,
+    to_json,
+)
 
 T = TypeVar("T")
 
@@ -19,6 +28,13 @@ def version_row(each: VersionStatus) -> tuple[object, ...]:
     state = each.state.value + (f": {each.failure.cause}" if each.failure else "")
     environment = f"{each.environment.kind} Python {each.environment.python_version}" if each.environment else ""
     return each.model, each.version, state, each.verdict or "", environment, ", ".join(each.labels)
+
+
+def reason(status: EndpointStatus) -> str:
+    """Why an endpoint is as it is: what became of the last change when that failed, else what it is doing."""
+    if status.update is UpdateState.UPDATE_FAILED and status.update_message:
+        return status.update_message
+    return status.service_message or status.update_message
 
 
 VERSION_HEAD = ("model", "version", "state", "probe", "environment", "labels")
@@ -49,7 +65,7 @@ class ServedEndpoint(Rich):
 
     def _warnings(self) -> list[str]:
         failed = [
-            f"{each.model} version {each.version} failed: {each.failure.message} {each.failure.hint}".strip()
+            f"{each.model} version {each.version} failed: {told(each.failure.message, each.failure.hint)}"
             for each in failed_versions(self.endpoint)
             if each.failure
         ]
@@ -153,6 +169,24 @@ class EndpointList(_Table[Endpoint]):
         ready = ", ".join(f"{each.model}/{each.version}" for each in item.status.versions if each.serving)
         change = "stopping" if item.deleting else item.status.update.value
         return item.spec.name, item.status.service.value, change, serves, ready
+
+    def _reasons(self) -> list[str]:
+        """Below the table, where a sentence has room: only of those that failed."""
+        bad = [
+            each
+            for each in self
+            if ServiceState.FAILED is each.status.service or UpdateState.UPDATE_FAILED is each.status.update
+        ]
+        return [f"{each.spec.name}: {why}" for each in bad if (why := reason(each.status))]
+
+    def text(self) -> str:
+        """One line per endpoint, and why, of those that failed."""
+        return "\n".join([super().text(), *self._reasons()])
+
+    def html(self) -> str:
+        """The same as a table with lines below it."""
+        notes = "".join(f"<div>⚠ {escape(each)}</div>" for each in self._reasons())
+        return f"<div>{super().html()}{notes}</div>" if notes else super().html()
 
     def card(self) -> dict[str, str]:
         """All endpoints, live."""

@@ -96,7 +96,7 @@ class Client(Governance, LineageMethods):
         """Create or update an endpoint, with new values for secrets; returns at once, see :meth:`wait_ready`.
 
         With *expected*, the endpoint as it was read or its generation, it raises ``PreconditionFailed`` when somebody
-        else changed it since, and changes nothing.
+        else changed it since, and changes nothing. 0 expects that there is none.
         """
         return self.send(calls.put_endpoint(spec, secret_values, expected))
 
@@ -201,17 +201,21 @@ class Client(Governance, LineageMethods):
         return payload.present(payload.join(answers), rows)
 
     def invoke(
-        self, reference: str, content: bytes, content_type: str = "application/json", *, accept: str | None = None
+        self, reference: str, content: bytes | str, content_type: str = "application/json", *, accept: str | None = None
     ) -> wire.Answer:
-        """Send a body as it is (any dialect, CSV or parquet by *content_type*); returns it raw, with who answered."""
-        found = target.parse(reference)
+        """Send a body as it is (any dialect, CSV or parquet by *content_type*); returns it raw, with who answered.
+
+        Raises:
+            InvalidParameter: *content* is neither bytes nor text; :meth:`score` takes other data.
+        """
+        body, found = payload.raw(content), target.parse(reference)
         if found.segment is not None or target.could_be_endpoint(found.name):
             try:
-                return self._post(found.path, content, content_type, accept)
+                return self._post(found.path, body, content_type, accept)
             except NotFound:
                 if found.segment is not None:
                     raise
-        return self._post(self.path_of(reference), content, content_type, accept)
+        return self._post(self.path_of(reference), body, content_type, accept)
 
     def path_of(self, reference: str) -> str:
         """The scoring path behind *reference*, looked up where the name alone does not tell."""

@@ -5,6 +5,7 @@ The daemons use the same functions to start each other again.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import site
@@ -20,6 +21,8 @@ from jupyter_modelserve.settings import Paths, Settings
 _SECRET: Final = re.compile(r"TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|API_?KEY|ACCESS_KEY|PRIVATE_KEY|COOKIE", re.I)
 _KEPT: Final = ("PIP_", "UV_")
 """Package index settings: environment builds need them, credentials included (architecture §6)."""
+_SETTINGS: Final = frozenset(f"MODELSERVE_{each.name.upper()}" for each in dataclasses.fields(Settings))
+"""None of our settings is a secret, whatever it is called; ``secret_key_file`` names a file."""
 _KERNEL: Final = re.compile(
     r"JPY_.*|MPLBACKEND|PYDEVD_.*|IPYTHON.*|PAGER|GIT_PAGER|FORCE_COLOR|CLICOLOR.*|"
     r"PYTHON(DONTWRITEBYTECODE|STARTUP|INSPECT|BREAKPOINT|OPTIMIZE|WARNINGS|PROFILEIMPORTTIME|VERBOSE)"
@@ -74,7 +77,7 @@ def environment(paths: Paths, environ: Mapping[str, str] | None = None) -> dict[
     kept = {
         name: value
         for name, value in source.items()
-        if not _KERNEL.fullmatch(name) and (name.startswith(_KEPT) or not _SECRET.search(name))
+        if not _KERNEL.fullmatch(name) and (name.startswith(_KEPT) or name in _SETTINGS or not _SECRET.search(name))
     }
     kept["MODELSERVE_HOME"] = str(paths.home)
     # `-m` would put the working directory, which is the home, in front of everything.

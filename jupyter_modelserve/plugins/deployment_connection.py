@@ -10,11 +10,12 @@ from typing import Final, TypeVar
 
 from jupyter_modelserve import names
 from jupyter_modelserve.client import examples
+from jupyter_modelserve.client.address import locate
 from jupyter_modelserve.client.sync import Client
 from jupyter_modelserve.errors import InvalidParameter, NotFound, NotRunning, PreconditionFailed
 from jupyter_modelserve.plugins.deployment_words import Words
 from jupyter_modelserve.settings import Paths
-from jupyter_modelserve.types import EndpointSpec
+from jupyter_modelserve.types import Endpoint, EndpointSpec
 
 T = TypeVar("T")
 _TRIES: Final = 5
@@ -36,14 +37,18 @@ class Connection:
 
     def _client(self) -> Client:
         if self._found is None:
-            if self._where.startswith(("http://", "https://")):
-                self._found = Client.discover(url=self._where)
-            else:
-                paths = Paths(Path(self._where).expanduser()) if self._where.strip("/") else None
-                self._found = Client.discover(paths=paths)
+            self._found = self._discover()
             # MLflow's interface has no end to call.
             weakref.finalize(self, self._found.close)
         return self._found
+
+    def _discover(self) -> Client:
+        if self._where.startswith(("http://", "https://")):
+            return Client.discover(url=self._where)
+        if not self._where.strip("/"):
+            return Client.discover()
+        # Who names a directory means that instance and no other, whatever the environment or a Jupyter server says.
+        return Client(locate(paths=Paths(Path(self._where).expanduser()), environ={}, jupyter=False))
 
     def run(self, operation: Callable[[Client], T]) -> T:
         """*operation* with the client; a local instance that has ended meanwhile is started again once."""
@@ -80,14 +85,17 @@ class Connection:
     def edit(
         self,
         endpoint: str,
-        change: Callable[[EndpointSpec | None], EndpointSpec],
+        change: Callable[[EndpointSpec | None], EndpointSpec | None],
         asked: Words,
         reference: str | None = None,
     ) -> None:
         """Read, change, write; again when somebody else wrote in between. Then wait, for *reference* if given.
 
+        *change* gets ``None`` while there is no such endpoint, and its answer ``None`` ends the endpoint.
+
         Raises:
             ServingFailed: it cannot be served. DeadlineExceeded: it takes longer than was asked for.
+            PreconditionFailed: others wrote in between every time.
         """
         expected = self.run(lambda client: _expected(client, reference)) if reference else None
         for attempt in range(_TRIES):
@@ -95,7 +103,11 @@ class Connection:
             before = next((each for each in known if each.spec.name == endpoint), None)
             spec = change(before.spec if before else None)
             try:
-                stored = self.run(lambda client: client.put_endpoint(spec, expected=before))  # noqa: B023 - run at once
+                if spec is None:
+                    if before is not None:
+                        self.end(endpoint, asked, before)
+                    return
+                stored = self.run(lambda client: client.put_endpoint(spec, expected=before or 0))  # noqa: B023 - at once
                 break
             except PreconditionFailed:
                 if attempt == _TRIES - 1:
@@ -103,10 +115,14 @@ class Connection:
         if asked.wait:
             self._client().wait_ready(endpoint, stored.generation, asked.timeout, None, expected)
 
-    def end(self, endpoint: str, asked: Words) -> None:
-        """Stop an endpoint; nothing when there is none."""
+    def end(self, endpoint: str, asked: Words, expected: Endpoint | None = None) -> None:
+        """Stop an endpoint, only while it is *expected* if given; nothing when there is none.
+
+        Raises:
+            PreconditionFailed: somebody changed it since.
+        """
         try:
-            self.run(lambda client: client.delete_endpoint(endpoint))
+            self.run(lambda client: client.delete_endpoint(endpoint, expected=expected))
             if asked.wait:
                 self._client().wait_gone(endpoint, asked.timeout)
         except NotFound:

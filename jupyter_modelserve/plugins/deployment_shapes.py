@@ -27,7 +27,8 @@ Target: jupyter-modelserve, model serving from notebooks on your own machine.
 Target URI
   modelserve                    MODELSERVE_URL with MODELSERVE_TOKEN, or the instance of this user, started if need be
   modelserve:/state/directory   the instance with that state directory
-  modelserve:http://host:port   the instance at that address; its token in MODELSERVE_TOKEN
+  modelserve:http://host:port   the instance at that address; its token in MODELSERVE_TOKEN, which counts when
+                                MODELSERVE_URL names the same address
 
 Model URI
   models:/name/1, models:/name@alias, models:/name/Production, models:/name/latest, models:/name (all active versions).

@@ -83,13 +83,15 @@ class ModelServeDeploymentClient(BaseDeploymentClient):
         """
         _check_flavor(flavor)
         asked, where = words.read(config), endpoint or name
-        known = any(each.spec.name == where for each in self._instance.run(lambda client: client.endpoints()))
-        if known and endpoint is None:
-            raise AlreadyExists(f"endpoint {name} exists already; name it (endpoint={name!r}) to add a deployment")
-        if not known:
-            asked = shapes.joined(self._prepared.get(where), asked)
         reference = self._instance.reference(model_uri)
-        self._instance.edit(where, lambda before: plan.added(before, where, name, reference, asked), asked, reference)
+
+        def edit(before: EndpointSpec | None) -> EndpointSpec:
+            if before is not None and endpoint is None:
+                raise AlreadyExists(f"endpoint {name} exists already; name it (endpoint={name!r}) to add a deployment")
+            first = shapes.joined(self._prepared.get(where), asked)
+            return plan.added(before, where, name, reference, first if before is None else asked)
+
+        self._instance.edit(where, edit, asked, reference)
         self._prepared.pop(where, None)
         return self._described(name, where)
 
@@ -124,18 +126,8 @@ class ModelServeDeploymentClient(BaseDeploymentClient):
             where = self._find(name, endpoint)[0].spec.name
         except NotFound:
             return
-        rest = plan.without(self._instance.run(lambda client: client.endpoint(where)).spec, name)
-        if rest is None:
-            self._instance.end(where, asked)
-            return
-
-        def edit(before: EndpointSpec | None) -> EndpointSpec:
-            left = plan.without(_there(before, where), name)
-            if left is None:
-                raise Conflict(f"endpoint {where} was changed meanwhile; try again")
-            return left
-
-        self._instance.edit(where, edit, asked)
+        # Looked at anew in every try: others may have added deployments, or ended this one or the whole endpoint.
+        self._instance.edit(where, lambda before: plan.without(before, name) if before else None, asked)
 
     @_said
     def list_deployments(self, endpoint: str | None = None) -> list[dict[str, Any]]:

@@ -1,10 +1,12 @@
 """Reads YAML (or JSON) without losing where each value stands, so that a mistake is told with file, line and field.
 
-A key that comes twice is refused: YAML's own readers keep the last one and say nothing.
+A key that comes twice is refused: YAML's own readers keep the last one and say nothing. Errors name places and never
+values, of which one may be a secret.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +23,13 @@ _TAGS: Final = frozenset(
 )
 LARGEST: Final = 1024 * 1024
 """Bytes of a file; a specification has a few hundred. Aliases of YAML can make a small file large: there are none."""
+DEEPEST: Final = 32
+"""Levels of a document; a specification has four. YAML's reader takes a minute for 20 KB of brackets."""
+_NUMBERS: Final = {
+    f"{_YAML}int": re.compile(r"[-+]?(0|[1-9][0-9]*)"),
+    f"{_YAML}float": re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?"),
+}
+"""What every version of YAML reads as the same number: 010 is eight in one and ten in another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +70,12 @@ def documents(text: str, source: str) -> Iterator[Document]:
     """The documents of a file; empty ones are left out.
 
     Raises:
-        InvalidParameter: it is no YAML, has a key twice or an alias, or is too large; names the line.
+        InvalidParameter: it is no YAML, has a key twice or an alias, or is too large or deep; names the line.
     """
     if len(text.encode()) > LARGEST:
         raise InvalidParameter(f"{source}: is larger than {LARGEST // 1024} KiB")
     try:
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            if isinstance(event, yaml.AliasEvent):
-                where = f"{source}:{_line(event.start_mark)}"
-                raise InvalidParameter(f"{where}: aliases (*{event.anchor}) are not read; write the value out")
+        _check_shape(text, source)
         for node in yaml.compose_all(text, Loader=yaml.SafeLoader):
             if node is not None:
                 lines: dict[str, int] = {}
@@ -80,8 +86,20 @@ def documents(text: str, source: str) -> Iterator[Document]:
         line = _line(getattr(error, "problem_mark", None))
         problem = getattr(error, "problem", None) or "cannot be read"
         raise InvalidParameter(f"{source}:{line}: this is no YAML: {problem}") from error
-    except RecursionError as error:
-        raise InvalidParameter(f"{source}: is nested too deeply") from error
+
+
+def _check_shape(text: str, source: str) -> None:
+    """Refuse aliases and what is nested too deeply while it is read, before the reader has followed it."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        where = f"{source}:{_line(event.start_mark)}"
+        if isinstance(event, yaml.AliasEvent):
+            problem = "aliases are not read; write the value out, or put a text that begins with * in quotes"
+            raise InvalidParameter(f"{where}: {problem}")
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise InvalidParameter(f"{where}: is nested too deeply; {DEEPEST} levels are the most")
 
 
 def _line(mark: Any) -> int:
@@ -91,12 +109,12 @@ def _line(mark: Any) -> int:
 def _value(node: yaml.Node, path: str, source: str, lines: dict[str, int]) -> Any:
     lines[path] = _line(node.start_mark)
     if node.tag not in _TAGS:
-        raise InvalidParameter(f"{source}:{lines[path]}: {path}: the tag {node.tag[:80]} is not read")
+        raise _wrong(node, path, source, "this tag is not read; put a text that begins with ! in quotes")
     if isinstance(node, yaml.MappingNode):
         return _mapping(node, path, source, lines)
     if isinstance(node, yaml.SequenceNode):
         return [_value(each, _below(path, str(number)), source, lines) for number, each in enumerate(node.value)]
-    return _scalar(node, source)
+    return _scalar(node, path, source)
 
 
 def _mapping(node: yaml.MappingNode, path: str, source: str, lines: dict[str, int]) -> dict[str, Any]:
@@ -112,17 +130,24 @@ def _mapping(node: yaml.MappingNode, path: str, source: str, lines: dict[str, in
     return found
 
 
-def _scalar(node: yaml.Node, source: str) -> Any:
+def _scalar(node: yaml.Node, path: str, source: str) -> Any:
     """Text, number, truth or nothing. A date stays the text that it is written as."""
     if node.tag == f"{_YAML}timestamp":
         return node.value
+    if node.tag in _NUMBERS and not _NUMBERS[node.tag].fullmatch(node.value):
+        problem = "write a number in plain decimal digits (no 010, 1_000, 1:30 or .inf), and a text in quotes"
+        raise _wrong(node, path, source, problem)
     constructor = yaml.SafeLoader("")
     try:
         return constructor.construct_object(node)
-    except ValueError as error:
-        raise InvalidParameter(f"{source}:{_line(node.start_mark)}: {node.value[:40]!r} cannot be read") from error
+    except (ValueError, LookupError) as error:
+        raise _wrong(node, path, source, f"cannot be read as {node.tag.removeprefix(_YAML)}") from error
     finally:
         constructor.dispose()
+
+
+def _wrong(node: yaml.Node, path: str, source: str, problem: str) -> InvalidParameter:
+    return Document(source, None, {path: _line(node.start_mark)}).wrong(path, problem)
 
 
 def _below(path: str, name: str) -> str:

@@ -3,16 +3,36 @@
 from __future__ import annotations
 
 import difflib
+import re
 from functools import lru_cache
 from typing import Any, Final
 
 import yaml
 
 from jupyter_modelserve.cli.manifests.reading import Document
+from jupyter_modelserve.client import calls
 from jupyter_modelserve.errors import InvalidParameter
 from jupyter_modelserve.types import EndpointSpec, from_json, to_json
 
 _SECRET_WORDS: Final = frozenset({"secret_values", "secretValues", "values"})
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NO_VALUES: Final = "values of secrets do not belong in a file; list their names, and give values by --secret-from-env"
+_BREAKS: Final = re.compile("[\x85\u2028\u2029]")
+"""What ends a line for YAML 1.1 as a line feed does, and is read as one unless it is written as an escape."""
+
+
+class _Writer(yaml.SafeDumper):
+    """Writes texts so that they are read as the same."""
+
+
+def _text(writer: _Writer, text: str) -> yaml.Node:
+    node: yaml.Node = writer.represent_scalar(
+        "tag:yaml.org,2002:str", text, style='"' if _BREAKS.search(text) else None
+    )
+    return node
+
+
+_Writer.add_representer(str, _text)
 
 
 @lru_cache(maxsize=1)
@@ -39,7 +59,9 @@ def specification(document: Document) -> EndpointSpec:
     _check_secrets(document, value)
     _check_names(document, value, schema(), "")
     try:
-        return from_json(EndpointSpec, _numbers(value))
+        spec: EndpointSpec = from_json(EndpointSpec, _numbers(value))
+        calls.check_numbers(to_json(spec))
+        return spec
     except InvalidParameter as error:
         path = str(error.details.get("field", ""))
         raise document.wrong(path, _problem(error.message, path)) from error
@@ -47,7 +69,7 @@ def specification(document: Document) -> EndpointSpec:
 
 def text(spec: EndpointSpec) -> str:
     """A document for *spec*: what has its default is left out, names of secrets stay, values of them never come."""
-    return str(yaml.safe_dump(_short(spec), sort_keys=False, allow_unicode=True, default_flow_style=False))
+    return str(yaml.dump(_short(spec), Dumper=_Writer, sort_keys=False, allow_unicode=True, default_flow_style=False))
 
 
 def _short(spec: EndpointSpec) -> dict[str, Any]:
@@ -76,13 +98,14 @@ def _without_defaults(value: dict[str, Any], kind: dict[str, Any]) -> dict[str, 
 
 
 def _check_secrets(document: Document, value: dict[str, Any]) -> None:
-    """A secret's value in a file is a secret in Git; said before anything else is looked at."""
+    """A secret's value in a file is a secret in Git; said before anything else is looked at, and without the value."""
     found = sorted(_SECRET_WORDS & set(value))
-    if found or isinstance(value.get("secrets"), dict):
-        path = found[0] if found else "secrets"
-        raise document.wrong(
-            path, "values of secrets do not belong in a file; list their names, and give values by --secret-from-env"
-        )
+    listed = value.get("secrets", [])
+    if found or not isinstance(listed, list):
+        raise document.wrong(found[0] if found else "secrets", _NO_VALUES)
+    for number, each in enumerate(listed):
+        if not isinstance(each, str) or not _VARIABLE.fullmatch(each):
+            raise document.wrong(f"secrets.{number}", f"must be a name of letters, digits and _; {_NO_VALUES}")
 
 
 def _check_names(document: Document, value: Any, kind: dict[str, Any], path: str) -> None:

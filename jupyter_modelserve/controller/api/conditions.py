@@ -39,16 +39,17 @@ def expected(request: Request) -> Expect | None:
         raise InvalidParameter("If-None-Match: only * is understood: the endpoint must not exist yet")
     if matches is None and absent is None:
         return None
-    tags = None if matches is None else _tags(matches)
+    anything = matches is not None and matches.strip() == "*"
+    tags = frozenset[str]() if matches is None or anything else _tags(matches)
 
     def expect(found: StoredEndpoint | None) -> None:
         if absent is not None and found is not None:
             raise _failed(f"endpoint {found.spec.name!r} exists already; leave If-None-Match out to change it", found)
-        if tags is None:
+        if matches is None:
             return
         if found is None:
             raise _failed("there is no such endpoint any more; leave If-Match out to create it", None)
-        if "*" not in tags and not {str(found.generation), _tag(found.generation, found.created_at)} & tags:
+        if not anything and not {str(found.generation), _tag(found.generation, found.created_at)} & tags:
             raise _failed(
                 f"endpoint {found.spec.name!r} was changed since you looked: it has generation {found.generation} now; "
                 "look at what it is, then make your change again",
@@ -63,8 +64,6 @@ def _tag(generation: int, created_at: int) -> str:
 
 
 def _tags(header: str) -> frozenset[str]:
-    if header.strip() == "*":
-        return frozenset({"*"})
     parts = [_TAG.fullmatch(part.strip()) for part in header[:_LONGEST].split(",")]
     if len(header) > _LONGEST or not all(parts):
         raise InvalidParameter('If-Match: must be * or quoted tags, such as "7"', details={"field": "If-Match"})

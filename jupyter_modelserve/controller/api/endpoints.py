@@ -17,6 +17,7 @@ from jupyter_modelserve.controller.api.operations import Operations, admit, call
 from jupyter_modelserve.controller.api.rules import actor_of, manages, require_endpoint, require_models, visible
 from jupyter_modelserve.controller.endpoints.logs import LogWish
 from jupyter_modelserve.controller.endpoints.manager import Change
+from jupyter_modelserve.controller.endpoints.variables import check_secret
 from jupyter_modelserve.controller.governance import history
 from jupyter_modelserve.controller.governance.operations import Operation
 from jupyter_modelserve.controller.parts import Controller
@@ -56,7 +57,8 @@ async def put_endpoint(
     the endpoint has, one with ``secrets`` forgets those that it does not name. ``If-Match`` with the ``ETag`` of an
     earlier answer (or ``"<generation>"``): 412 when somebody else changed it since; ``If-None-Match: *``: 412 when it
     exists. With ``dry_run`` everything is checked and nothing is stored: the answer (200) has the specification and
-    the generation that it would have, which is that of now when nothing would change.
+    the generation that it would have, which is that of now when nothing would change; the status is that of now.
+    Values of secrets always count as a change there: trying tells nothing about those that are set.
     """
     caller = caller_of(request)
     admit(Rule.MANAGE, caller)
@@ -81,7 +83,9 @@ def _secret_values(found: Any) -> dict[str, str]:
         return {}
     if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):
         raise InvalidParameter("secret_values: must map names to text", details={"field": "secret_values"})
-    return {str(name): value for name, value in found.items()}
+    for index, name in enumerate(found):
+        check_secret(f"secret_values.{index}", name)
+    return dict(found)
 
 
 @operations.operation("GET", "/{name}", Rule.USE)
@@ -104,14 +108,22 @@ async def delete_endpoint(request: Request, name: str) -> JSONResponse:
 @operations.operation("PUT", "/{name}/secrets/{secret}", Rule.MANAGE, status_code=202)
 async def put_secret(request: Request, name: str, secret: str, body: dict[str, Any] = Body()) -> JSONResponse:  # noqa: B008
     """Set a secret to ``{"value"}`` (REQ-140): versions start anew with it, without a gap, and drop the old one."""
+    check_secret("secret", secret)
     values = _secret_values({secret: body.get("value")})
     return await _change_secrets(request, name, lambda known: known | {secret}, values)
 
 
 @operations.operation("DELETE", "/{name}/secrets/{secret}", Rule.MANAGE, status_code=202)
 async def delete_secret(request: Request, name: str, secret: str) -> JSONResponse:
-    """Take a secret away."""
-    return await _change_secrets(request, name, lambda known: known - {secret}, {})
+    """Take a secret away; 404 when the endpoint has none of that name."""
+
+    def change(known: set[str]) -> set[str]:
+        if secret not in known:
+            has = f"its secrets: {', '.join(sorted(known))}" if known else "it has none"
+            raise NotFound(f"endpoint {name} has no such secret ({has})", details={"endpoint": name})
+        return known - {secret}
+
+    return await _change_secrets(request, name, change, {})
 
 
 async def _change_secrets(

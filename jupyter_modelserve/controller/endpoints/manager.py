@@ -169,15 +169,15 @@ class Endpoints:
             What the change's judge and edit raise, and as :meth:`put`.
         """
 
-        async def write() -> StoredEndpoint:
+        async def write() -> tuple[StoredEndpoint, int]:
             known = self._reconcilers.get(asked.name)
             serving = known is not None and any(each.serving for each in known.status.versions)
             retry = known is not None and known.status.update is UpdateState.UPDATE_FAILED
-            return await self._database.run(_rehearse if asked.rehearse else _change, asked, serving, retry)
+            return await self._database.run(_change, asked, serving, retry)
 
-        stored = await reader.when_ready(write, self._settings.hold)
+        stored, before = await reader.when_ready(write, self._settings.hold)
         if asked.rehearse:
-            return self._show(stored)
+            return self._show(stored, before)
         reconciler = self._take_up(asked.name)
         if reconciler.status.observed_generation != stored.generation:
             reconciler.wake()
@@ -262,16 +262,18 @@ class Endpoints:
 
         return emit
 
-    def _show(self, stored: StoredEndpoint) -> Endpoint:
+    def _show(self, stored: StoredEndpoint, now: int | None = None) -> Endpoint:
+        """*now*: the generation that the status is about when *stored* is what would be; 0 when there is none yet."""
         reconciler = self._reconcilers.get(stored.spec.name)
-        status = reconciler.status if reconciler else EndpointStatus()
+        status = reconciler.status if reconciler and now != 0 else EndpointStatus()
+        generation = stored.generation if now is None else now
         return Endpoint(
             spec=stored.spec,
             generation=stored.generation,
             created_at=stored.created_at,
             updated_at=stored.updated_at,
             created_by=stored.created_by,
-            status=_honest(status, stored.generation),
+            status=_honest(status, generation),
             deleting=stored.deleting,
             compute=shown(stored.spec, self._sizes, status.versions),
         )
@@ -279,6 +281,8 @@ class Endpoints:
 
 def _honest(status: EndpointStatus, generation: int) -> EndpointStatus:
     """A specification that the reconciler has not read yet is a change under way, whatever the last pass said."""
+    if generation == 0:
+        return replace(status, update=UpdateState.NOT_UPDATING, service_message="there is no such endpoint yet")
     if status.observed_generation == generation:
         return status
     return replace(status, update=UpdateState.IN_PROGRESS, update_message="the change was accepted")
@@ -304,8 +308,12 @@ def _read_desired(connection: Connection, name: str) -> tuple[Desired | None, di
             return Desired(stored.spec, stored.generation, stored.deleting, models, hidden), renamed
 
 
-def _change(connection: Connection, asked: Change, serving: bool, retry: bool) -> StoredEndpoint:
-    """Read, judge, edit and store in one transaction: all writers of endpoints share the one database thread."""
+def _change(connection: Connection, asked: Change, serving: bool, retry: bool) -> tuple[StoredEndpoint, int]:
+    """Read, judge, edit and store in one transaction: all writers of endpoints share the one database thread.
+
+    The one way to know what a change would do is to do it: a rehearsal's transaction is given up. Returns what is
+    stored (or would be) and the generation that was (0: none).
+    """
     _follow(connection)
     stored = next((each for each in store.listing(connection) if each.spec.name == asked.name), None)
     before = None if stored is None else stored.spec
@@ -316,14 +324,10 @@ def _change(connection: Connection, asked: Change, serving: bool, retry: bool) -
     wanted = asked.edit(before)
     spec = complete(replace(wanted, secrets=(*wanted.secrets, *asked.values)))
     _check_exists(connection, spec, serving)
-    return _put(connection, spec, asked.principal, retry, asked.actor, asked.values)
-
-
-def _rehearse(connection: Connection, asked: Change, serving: bool, retry: bool) -> StoredEndpoint:
-    """The one way to know what a change would do is to do it, in a transaction that is given up."""
-    stored = _change(connection, asked, serving, retry)
-    connection.rollback()
-    return stored
+    done = _put(connection, spec, asked.principal, retry, asked.actor, asked.values, rehearse=asked.rehearse)
+    if asked.rehearse:
+        connection.rollback()
+    return done, 0 if stored is None else stored.generation
 
 
 def _follow(connection: Connection) -> None:
@@ -338,11 +342,17 @@ def _put(
     retry: bool,
     actor: Actor | None = None,
     values: Mapping[str, str] | None = None,
+    *,
+    rehearse: bool = False,
 ) -> StoredEndpoint:
     """Store *spec*; what was renamed before concerns what is stored already, not what is asked for now."""
     _follow(connection)
     before = next((each.generation for each in store.listing(connection) if each.spec.name == spec.name), 0)
-    touched = _put_secrets(connection, spec, values or {}, actor or Actor(principal))
+    _check_secrets(connection, spec, values or {})
+    if rehearse:
+        touched = secrets.rehearse(connection, spec.name, values or {}, spec.secrets)
+    else:
+        touched = secrets.put(connection, spec.name, values or {}, spec.secrets, actor or Actor(principal))
     stored = store.put(connection, spec, principal, retry, actor, touched=touched)
     if stored.generation != before:
         what = "changed" if before else "created"
@@ -351,18 +361,21 @@ def _put(
     return stored
 
 
-def _put_secrets(connection: Connection, spec: EndpointSpec, values: Mapping[str, str], actor: Actor) -> bool:
-    """Store the values of secrets, in the transaction that stores the endpoint; whether anything changed."""
+def _check_secrets(connection: Connection, spec: EndpointSpec, values: Mapping[str, str]) -> None:
+    """See that each secret has a value, and that all have room. Raises InvalidParameter."""
     present = secrets.of(connection, spec.name)
     missing = [name for name in spec.secrets if name not in present and name not in values]
     if missing:
-        advice = f"`%serve --secret {missing[0]}`, or secret_values in the API"
+        advice = (
+            f"`%serve --secret {missing[0]}`, `jupyter modelserve apply --secret-from-env {missing[0]}`, "
+            f"`jupyter modelserve secret set {spec.name} {missing[0]}` (when the endpoint exists), "
+            "or secret_values in the API"
+        )
         problem = f"secrets: {missing[0]} has no value yet; give one: {advice}"
         raise InvalidParameter(problem, details={"field": "secrets"})
     # One that cannot be read stays as it is: whatever else is changed must not wait for its key.
     known = {name: each.value for name, each in present.items() if not each.problem} | dict(values)
     check_room(spec.environment_vars, {name: known[name] for name in spec.secrets if name in known})
-    return secrets.put(connection, spec.name, values, spec.secrets, actor)
 
 
 def _delete(

@@ -84,8 +84,7 @@ def explain_nothing(entity: ServedEntity, model: Model | None) -> str:
         return f"{entity.model} is not registered"
     match entity.selector.kind:
         case SelectorKind.ALIAS:
-            known = ", ".join(sorted(model.aliases)) or "none"
-            return f"{entity.model} has no alias {entity.selector.value!r} (its aliases: {known})"
+            return names.no_alias(entity.model, entity.selector.value or "", model.aliases)
         case SelectorKind.VERSION:
             return f"{entity.model} has no version {entity.selector.value}"
         case SelectorKind.STAGE:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from jupyter_modelserve.errors import InvalidParameter
@@ -26,6 +26,7 @@ _NAMES: Final = (
     *("OPENSSL_CONF", "OPENSSL_ENGINES", "OPENSSL_MODULES"),
     *("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"),
 )
+_NO_TEXT: Final = "a NUL character or half of one (a lone surrogate)"
 _RESERVED: Final = re.compile("|".join([*(f"{each}.*" for each in _BEGINNINGS), *_NAMES]))
 
 
@@ -35,34 +36,51 @@ def check(spec: EndpointSpec) -> None:
     Raises:
         InvalidParameter: names the field; never a value.
     """
-    _check_names("environment_vars", spec.environment_vars)
-    _check_names("secrets", spec.secrets)
+    for name in spec.environment_vars:
+        # `NAME=value` in the place of a name is the likeliest mistake.
+        _check_name("environment_vars", name, f"{re.split('[=:]', name)[0][:40]!r}")
+    for index, name in enumerate(spec.secrets):
+        check_secret(f"secrets.{index}", name)
     both = sorted(set(spec.environment_vars) & set(spec.secrets))
     if both:
         raise _wrong("secrets", f"{both[0]} is a plain variable already; a name can be one or the other")
     if len(spec.environment_vars) + len(spec.secrets) > MOST:
         raise _wrong("environment_vars", f"at most {MOST} variables and secrets in all")
-    if any("\0" in value for value in spec.environment_vars.values()):
-        raise _wrong("environment_vars", "a value holds a NUL character")
+    if not all(_is_text(value) for value in spec.environment_vars.values()):
+        raise _wrong("environment_vars", f"a value holds {_NO_TEXT}")
 
 
 def check_room(variables: Mapping[str, str], secrets: Mapping[str, str]) -> None:
     """See that all of them fit. Raises InvalidParameter."""
-    empty = sorted(name for name, value in secrets.items() if not value or "\0" in value)
+    empty = sorted(name for name, value in secrets.items() if not value or not _is_text(value))
     if empty:
-        raise _wrong("secret_values", f"{empty[0]} is empty or holds a NUL character")
+        raise _wrong("secret_values", f"{empty[0]} is empty or holds {_NO_TEXT}")
     if len(json.dumps([dict(variables), dict(secrets)])) > ROOM:
         raise _wrong("environment_vars", f"variables and secrets may have {ROOM // 1024} KiB in all; use a file")
 
 
-def _check_names(field: str, names: Iterable[str]) -> None:
-    for name in names:
-        if not _NAME.fullmatch(name) or len(name) > LONGEST_NAME:
-            raise _wrong(
-                field, f"{name[:40]!r} is no name of a variable: letters, digits and _, at most {LONGEST_NAME}"
-            )
-        if _RESERVED.fullmatch(name.upper()):
-            raise _wrong(field, f"{name} cannot be set: it changes which code runs, or is set by the engine")
+def check_secret(field: str, name: str) -> None:
+    """Look at the name of a secret. What is none is not repeated: it may be the value, or hold it.
+
+    Raises:
+        InvalidParameter: names *field*, the place of the name.
+    """
+    _check_name(field, name, "this (not shown: it may hold a value)")
+
+
+def _check_name(field: str, name: str, shown: str) -> None:
+    if not _NAME.fullmatch(name) or len(name) > LONGEST_NAME:
+        raise _wrong(field, f"{shown} is no name of a variable: letters, digits and _, at most {LONGEST_NAME}")
+    if _RESERVED.fullmatch(name.upper()):
+        raise _wrong(field, f"{name} cannot be set: it changes which code runs, or is set by the engine")
+
+
+def _is_text(value: str) -> bool:
+    """Whether a process can be given *value*: JSON can also say what no text in UTF-8 can hold."""
+    try:
+        return b"\0" not in value.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 def _wrong(field: str, problem: str) -> InvalidParameter:

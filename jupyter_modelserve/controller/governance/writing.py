@@ -98,8 +98,8 @@ class Writer:
         self, actor: Actor, model: str, version: str, to: str, aliases: tuple[str, ...], description: str | None
     ) -> Copied:
         """Copy a version with its files, tags and description to another model, which is made when it is missing
-        (REQ-091, REQ-104 to REQ-106). Its source names where it came from, its run is that of the source: what the run
-        measured is shown to those who may see runs, not to everybody who may read the copy.
+        (REQ-091, REQ-104 to REQ-106). Its source names where it came from, its run is that of the source: who
+        may read the copy finds what was measured there, as every principal may use runs.
 
         Raises:
             PermissionDenied: the caller may not read the source or write the target. NotFound: no such version.

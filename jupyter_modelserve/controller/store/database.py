@@ -46,6 +46,7 @@ class Database:
             hide_parameters=True,
             execution_options={_KEYS: keys},
         )
+        self._keys = keys
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
 
     @classmethod
@@ -64,12 +65,14 @@ class Database:
         return await asyncio.get_running_loop().run_in_executor(self._thread, transaction)
 
     async def prepare(self, admin: str = "") -> None:
-        """Create what is missing and bring an older database up to date. *admin* (by default the local user) owns
-        what nobody owned before.
+        """Create what is missing, bring an older database up to date, and remove what a killed controller left of its
+        key file. *admin* (by default the local user) owns what nobody owned before. Only for who holds the lock.
 
         Raises:
             ModelServeError: the database was written by a newer version of this package.
         """
+        if self._keys is not None:
+            await asyncio.to_thread(self._keys.tidy)
         await self.run(_prepare, admin or local_user())
         if self.engine.url.database:
             await asyncio.to_thread(Path(self.engine.url.database).chmod, 0o600)

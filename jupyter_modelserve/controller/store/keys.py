@@ -13,6 +13,7 @@ import binascii
 import contextlib
 import hashlib
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterable
@@ -88,11 +89,22 @@ class KeyFile:
 
     def keep(self, ids: Iterable[str]) -> tuple[str, ...]:
         """Forget all keys but the first and *ids*; returns the ids of those that the operator may remove."""
+        self.tidy()
         wanted, found = set(ids), self.read()
         kept = tuple(each for each in found if each.id in wanted or each == found[0])
         if self.ours and kept != found:
             self._write(kept)
         return () if self.ours else tuple(each.id for each in found if each not in kept)
+
+    def tidy(self) -> None:
+        """Remove the drafts of writers that were killed: each holds keys that were to be forgotten one day.
+
+        For who alone writes the file, which is the controller that holds its lock, on its one database thread.
+        """
+        if self.ours:
+            draft = re.compile(rf"\.+{re.escape(self.path.name)}-[-\w]+")
+            for each in [each for each in self.path.parent.iterdir() if draft.fullmatch(each.name) and each.is_file()]:
+                each.unlink(missing_ok=True)
 
     def _make(self, key: Key) -> None:
         """The file as a whole or not at all, and never in the place of one that somebody else made meanwhile."""

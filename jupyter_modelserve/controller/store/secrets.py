@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, inspect, select, update
 
 from jupyter_modelserve.controller.store import audit
 from jupyter_modelserve.controller.store.audit import Actor
@@ -81,6 +81,19 @@ def put(connection: Connection, endpoint: str, values: Mapping[str, str], kept: 
     return bool(fresh or gone)
 
 
+def rehearse(connection: Connection, endpoint: str, values: Mapping[str, str], kept: Collection[str]) -> bool:
+    """What :func:`put` would answer, without a trace in database or key file.
+
+    Each of *values* counts as another one: whether it is the one that is set must not be found out by rehearsing.
+
+    Raises:
+        Unavailable: as :func:`put`.
+    """
+    if values:
+        key_file(connection).read()
+    return bool(values) or bool(of(connection, endpoint).keys() - set(kept))
+
+
 def sealed(key: Key, row: Mapping[Any, Any], value: str) -> dict[str, str]:
     """The columns that hold *value*, bound to the endpoint, the name and the revision of *row*."""
     return {"key": key.id, "sealed": seal(key, _place(row), value)}
@@ -118,6 +131,14 @@ def rotate(connection: Connection, actor: Actor) -> SecretKeyRotation:
 def forget_keys(connection: Connection) -> tuple[str, ...]:
     """Remove keys that nothing is sealed under any more; the ids of those that the operator may remove."""
     return key_file(connection).keep(connection.execute(select(table.c.key).distinct()).scalars().all())
+
+
+def problems(connection: Connection) -> dict[str, str]:
+    """Why each secret (``endpoint/name``) cannot be read; empty where it can. Changes nothing."""
+    if not inspect(connection).has_table(table.name):
+        return {}
+    named = connection.execute(select(table.c.endpoint).distinct().order_by(table.c.endpoint)).scalars().all()
+    return {f"{each}/{name}": found.problem for each in named for name, found in of(connection, each).items()}
 
 
 def thorough(connection: Connection) -> None:

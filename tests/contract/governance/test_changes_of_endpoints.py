@@ -51,8 +51,9 @@ class Unreconciled(Endpoints):
 class House:
     """The API over a database, and what comes between the judgement of the next request and its change."""
 
-    def __init__(self, database: Database, client: httpx.AsyncClient) -> None:
+    def __init__(self, database: Database, client: httpx.AsyncClient, endpoints: Endpoints) -> None:
         self.database = database
+        self.endpoints = endpoints
         self.client = client
         self.between: Work | None = None
 
@@ -94,7 +95,7 @@ async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     controller = Controller(parts, paths, settings, database, publication, endpoints, parts, governance, parts)
     transport = httpx.ASGITransport(create_app(controller), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://controller") as client:
-        made = House(database, client)
+        made = House(database, client, endpoints)
         when_ready, delete = reader.when_ready, endpoints.delete
 
         async def ready(read: Callable[[], Awaitable[Any]], patience: float) -> Any:
@@ -148,6 +149,18 @@ async def test_a_secret_reverts_nothing_that_changed_beside_it(house: House, met
     assert (found.environment_vars, found.tags) == ({"REGION": "eu"}, {"team": "a"})
     kept = {"OLD": "old value", "NEW": "new value"} if method == "PUT" else {}
     assert await house.values() == {**kept, "BESIDE": "beside value"}
+
+
+@pytest.mark.req("REQ-140")
+async def test_a_secret_that_is_not_there_cannot_be_removed(house: House) -> None:
+    await house.put(ONE="one", TWO="two")
+    answer = await house.ask("DELETE", f"{API}/endpoints/churn/secrets/NOPE")
+    assert (answer.status_code, answer.json()["error_code"]) == (404, "RESOURCE_DOES_NOT_EXIST")
+    assert answer.json()["message"] == "endpoint churn has no such secret (its secrets: ONE, TWO)"
+    assert await house.values() == {"ONE": "one", "TWO": "two"}
+    for name, left in (("ONE", "its secrets: TWO"), ("TWO", "it has none")):
+        assert (await house.ask("DELETE", f"{API}/endpoints/churn/secrets/{name}")).status_code == 202
+        assert left in (await house.ask("DELETE", f"{API}/endpoints/churn/secrets/{name}")).json()["message"]
 
 
 @pytest.mark.req("REQ-023", "REQ-086")
@@ -290,7 +303,11 @@ async def test_what_another_endpoint_of_that_name_was_is_no_condition(house: Hou
     answer = await house.ask("PUT", path, REGION, headers={"if-match": "*"})
     assert (answer.status_code, "no such endpoint" in answer.json()["message"]) == (412, True)
     assert (await house.ask("PUT", path, REGION, headers={"if-none-match": "*"})).status_code == 202
-    for headers in ({"if-match": "7"}, {"if-match": ""}, {"if-none-match": made}):
+    # In quotes it is a tag like any other, and none of ours.
+    for tags in ('"*"', '"*", W/"1"'):
+        assert (await house.ask("PUT", path, REGION, headers={"if-match": tags})).status_code == 412
+    assert (await house.ask("PUT", path, REGION, headers={"if-match": " * "})).status_code == 202
+    for headers in ({"if-match": "7"}, {"if-match": ""}, {"if-match": '*, "1"'}, {"if-none-match": made}):
         assert (await house.ask("PUT", path, REGION, headers=headers)).status_code == 400
 
 

@@ -101,6 +101,17 @@ def test_a_failure_of_the_launcher_is_one_line(
     assert capsys.readouterr().err == "error: the gateway ended at start\n"
 
 
+def test_a_failure_says_what_to_do_where_that_is_known(
+    paths: Paths, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> Instance:
+        raise NotRunning("no such region: mars", details={"hint": "the log has the whole traceback"})
+
+    monkeypatch.setattr(launcher, "ensure", fail)
+    assert main(["up"]) == 1
+    assert capsys.readouterr().err == "error: no such region: mars\nhint: the log has the whole traceback\n"
+
+
 def test_token_prints_the_token_and_nothing_else(paths: Paths, capsys: pytest.CaptureFixture[str]) -> None:
     paths.create()
     identity.ensure_token(paths)
@@ -125,9 +136,11 @@ def test_status_shows_one_thing_and_aligned_endpoints(
         def endpoints(self) -> list[Endpoint]:
             good = EndpointStatus(ServiceState.READY, "", UpdateState.NOT_UPDATING, urls=("http://a/1", "http://a/2"))
             bad = EndpointStatus(ServiceState.FAILED, "missing module xgboost", UpdateState.UPDATE_FAILED)
+            old = EndpointStatus(ServiceState.READY, "Ready", UpdateState.UPDATE_FAILED, "iris version 2: no region")
             return [
                 Endpoint(EndpointSpec("iris", ()), 1, 0, 0, "ada", good),
                 Endpoint(EndpointSpec("a-longer-name", ()), 1, 0, 0, "ada", bad),
+                Endpoint(EndpointSpec("old", ()), 1, 0, 0, "ada", old),
             ]
 
     monkeypatch.setattr(launcher, "find", lambda _: Instance("i", 1, "n"))
@@ -141,6 +154,8 @@ def test_status_shows_one_thing_and_aligned_endpoints(
         "                                      http://a/2",
         "a-longer-name  FAILED  UPDATE_FAILED",
         "                                      missing module xgboost",
+        "old            READY   UPDATE_FAILED",
+        "                                      iris version 2: no region",
     ]
     assert main(["status", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["endpoints"][0]["spec"]["name"] == "iris"

@@ -15,8 +15,11 @@ import pytest
 
 from jupyter_modelserve import locks
 from jupyter_modelserve.cli import main
-from jupyter_modelserve.cli.checks import index, machine, state
-from jupyter_modelserve.cli.checks.finding import Level
+from jupyter_modelserve.cli.checks import index, machine, sealed, state
+from jupyter_modelserve.cli.checks.finding import Finding, Level
+from jupyter_modelserve.controller.store import secrets
+from jupyter_modelserve.controller.store.audit import Actor
+from jupyter_modelserve.controller.store.database import Database
 from jupyter_modelserve.launcher import identity
 from jupyter_modelserve.settings import Paths
 
@@ -36,7 +39,7 @@ def test_a_fresh_home_is_well(paths: Paths, capsys: pytest.CaptureFixture[str]) 
     assert main(["doctor"]) == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if line.strip()]
     assert {line.split()[0] for line in lines} <= {"ok", "warn", "->"}
-    assert len([line for line in lines if not line.strip().startswith("->")]) == 13
+    assert len([line for line in lines if not line.strip().startswith("->")]) == 14
 
 
 def test_open_rights_fail_with_a_command(paths: Paths, capsys: pytest.CaptureFixture[str]) -> None:
@@ -161,3 +164,39 @@ def test_a_check_that_stumbles_does_not_stop_the_others(
     out = capsys.readouterr().out
     assert "could not be checked (ZeroDivisionError)" in out
     assert "daemons" in out
+
+
+async def set_secret(paths: Paths) -> None:
+    database = Database.of(paths)
+    await database.prepare()
+    await database.run(secrets.put, "iris", {"API_KEY": "of-the-test"}, ["API_KEY"], Actor("ann"))
+    await database.close()
+
+
+@pytest.mark.req("REQ-140")
+async def test_a_lost_key_of_secrets_is_found(paths: Paths, capsys: pytest.CaptureFixture[str]) -> None:
+    assert sealed.sealed(paths).message == "none"
+    await set_secret(paths)
+    assert sealed.sealed(paths) == Finding(Level.OK, "secrets", "1 set, and the key opens them")
+    paths.secret_key_file.rename(paths.home / "away")
+    database = paths.database.read_bytes()
+    assert main(["doctor"]) == 1
+    told = capsys.readouterr().out
+    assert "1 of 1 cannot be opened (iris/API_KEY)" in told
+    assert f"put {paths.secret_key_file} back" in told
+    assert "jupyter modelserve secret set iris API_KEY" in told
+    assert "of-the-test" not in told
+    # Looking makes no key in its place.
+    assert not paths.secret_key_file.exists()
+    assert paths.database.read_bytes() == database
+
+
+@pytest.mark.req("REQ-140")
+async def test_a_key_file_of_the_operator_is_looked_at_too(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    await set_secret(paths)
+    monkeypatch.setenv("MODELSERVE_SECRET_KEY_FILE", str(tmp_path / "gone"))
+    found = sealed.sealed(paths)
+    assert (found.level, "it does not exist" in found.message) == (Level.FAIL, True)
+    assert str(tmp_path / "gone") in found.advice

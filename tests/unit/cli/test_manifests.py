@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from jupyter_modelserve.cli import main
 from jupyter_modelserve.cli.manifests import specs
 from jupyter_modelserve.cli.manifests.reading import documents
-from jupyter_modelserve.errors import InvalidParameter, NotFound
+from jupyter_modelserve.errors import DeadlineExceeded, InvalidParameter, NotFound
 from jupyter_modelserve.types import (
     Endpoint,
     EndpointSpec,
@@ -87,9 +88,27 @@ def test_the_pages_example_is_a_specification() -> None:
         ("[API_KEY]", "{API_KEY: hunter2}", "shop.yaml:15: secrets: values of secrets do not belong in a file"),
         ("secrets: [API_KEY]", "secret_values: {A: hunter2}", "shop.yaml:15: secret_values: values of secrets"),
         ("traffic: 90", "traffic: 90\n    traffic: 80", "shop.yaml:7: entities.0.traffic: is there twice"),
-        ("{team: fraud}", "&t {team: fraud}\nengine: *t", "aliases .* are not read"),
+        ("{team: fraud}", "&t {team: fraud}\nengine: *t", "shop.yaml:15: aliases are not read"),
         ("{team: fraud}", "!!python/name:os.system {}", "shop.yaml:14: "),
         ("name: shop", "- name: shop", "shop.yaml:2: this is no YAML"),
+        ("[API_KEY]", "[API_KEY=hunter2]", "shop.yaml:15: secrets.0: must be a name .* by --secret-from-env"),
+        ("[API_KEY]", "[A, {API_KEY: hunter2}]", "shop.yaml:15: secrets.1: must be a name"),
+        ("[API_KEY]", "[hunter2-x]", "shop.yaml:15: secrets.0: must be a name"),
+        ("[API_KEY]", "API_KEY=hunter2", "shop.yaml:15: secrets: values of secrets do not belong in a file"),
+        ("[API_KEY]", "[!!int hunter2]", "shop.yaml:15: secrets.0: "),
+        ("[API_KEY]", "[!hunter2 a]", "shop.yaml:15: secrets.0: this tag is not read"),
+        ("[API_KEY]", "[*hunter2]", "shop.yaml:15: aliases are not read"),
+        ("value: 1}", "value: 010}", "shop.yaml:5: entities.0.selector.value: write a number in plain decimal digits"),
+        ("value: 1}", "value: 1_0}", "shop.yaml:5: entities.0.selector.value: write a number in plain decimal digits"),
+        ("value: 1}", "value: 0x10}", "shop.yaml:5: entities.0.selector.value: write a number in plain decimal digits"),
+        ("fraud}", "12:30}", "shop.yaml:14: tags.team: write a number in plain decimal digits .* a text in quotes"),
+        ("traffic: 90", "traffic: !!bool maybe", "shop.yaml:6: entities.0.traffic: cannot be read as bool"),
+        ("traffic: 90", "traffic: !!float ''", "shop.yaml:6: entities.0.traffic: write a number"),
+        ("traffic: 90", f"traffic: {'9' * 5000}", "shop.yaml:6: entities.0.traffic: cannot be read as int"),
+        ("tags:", "request_timeout: .inf\ntags:", "shop.yaml:14: request_timeout: write a number"),
+        ("tags:", "request_timeout: 'inf'\ntags:", "shop.yaml:14: request_timeout: must be a finite number"),
+        ("workload_size: Large", "memory_gb: .nan", "shop.yaml:13: entities.1.memory_gb: write a number"),
+        ("workload_size: Large", "memory_gb: 1.0e+999", "shop.yaml:13: entities.1.memory_gb: must be a finite number"),
     ],
 )
 def test_a_mistake_is_told_with_file_line_and_field(old: str, new: str, message: str) -> None:
@@ -102,11 +121,19 @@ def test_a_mistake_is_told_with_file_line_and_field(old: str, new: str, message:
 def test_what_is_no_document_is_refused() -> None:
     with pytest.raises(InvalidParameter, match="must be a mapping"):
         read("- a\n- b\n")
-    with pytest.raises(InvalidParameter, match="nested too deeply"):
-        read("[" * 5_000 + "]" * 5_000)
+    for deep in ("[" * 33 + "]" * 33, "\n".join(" " * level + "a:" for level in range(40))):
+        with pytest.raises(InvalidParameter, match=r"shop.yaml:\d+: is nested too deeply; 32 levels are the most"):
+            read(deep)
     with pytest.raises(InvalidParameter, match="larger than"):
         read("#" * 2_000_000)
     assert read("") == []
+
+
+@pytest.mark.timeout(60)
+def test_brackets_without_end_are_not_read_to_the_end() -> None:
+    # The reader needs time by the square of the depth: hours for these.
+    with pytest.raises(InvalidParameter, match="nested too deeply"):
+        read("a: " + "[" * 200_000)
 
 
 NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,8}", fullmatch=True)
@@ -143,6 +170,14 @@ def test_what_is_exported_is_read_as_the_same(spec: EndpointSpec) -> None:
     assert read(specs.text(spec)) == [spec]
 
 
+def test_every_character_is_read_as_it_was_written() -> None:
+    entity = ServedEntity("iris", Selector(SelectorKind.ACTIVE), "blue")
+    for odd in [*map(chr, range(0xA1)), "\u2028", "\u2029", "\ufeff", "\U0001f600", "\ud800", "\r\n"]:
+        values = dict(zip("ABCDE", (odd, f"{odd}a", f"a{odd}b", f"a {odd}", f"'{odd}"), strict=True))
+        spec = EndpointSpec("shop", (entity,), tags={f"{odd}x": odd}, environment_vars=values)
+        assert read(specs.text(spec)) == [spec], repr(odd)
+
+
 def test_the_schema_is_that_of_the_api() -> None:
     from pydantic import TypeAdapter
 
@@ -158,6 +193,8 @@ class Fake:
     def __init__(self) -> None:
         self.stored: dict[str, Endpoint] = {}
         self.puts: list[tuple[EndpointSpec, dict[str, str]]] = []
+        self.slow, self.refuses = False, ""
+        self.meanwhile: Callable[[], None] | None = None
 
     def __enter__(self) -> Fake:
         return self
@@ -174,6 +211,8 @@ class Fake:
         return list(self.stored.values())
 
     def rehearse_endpoint(self, spec: EndpointSpec, values: dict[str, str]) -> Endpoint:
+        if spec.name == self.refuses:
+            raise NotFound("model iris is gone")
         if sum(each.traffic for each in spec.entities) != 100:
             raise InvalidParameter("entities must share 100 percent", details={"field": "entities"})
         before = self.stored.get(spec.name)
@@ -189,6 +228,11 @@ class Fake:
 
     def wait_ready(self, name: str, generation: int, timeout: float) -> Endpoint:
         assert generation == self.stored[name].generation
+        work, self.meanwhile = self.meanwhile, None
+        if work is not None:
+            work()
+        if self.slow:
+            raise DeadlineExceeded(f"endpoint {name} is not ready")
         return self.stored[name]
 
 
@@ -211,7 +255,56 @@ def test_applying_twice_does_nothing_the_second_time(fake: Fake, file: Path, cap
     assert main(["apply", "-f", str(file)]) == 0
     assert main(["apply", "-f", str(file)]) == 0
     assert capsys.readouterr().out == "shop created\nshop READY\nshop unchanged\n"
-    assert len(fake.puts) == 1
+    assert fake.stored["shop"].generation == 1
+
+
+def test_an_endpoint_that_is_so_already_is_waited_for(fake: Fake, file: Path, capsys: Any) -> None:
+    fake.slow = True
+    assert main(["apply", "-f", str(file), "--no-wait"]) == 0
+    assert main(["apply", "-f", str(file)]) == 1
+    assert main(["apply", "-f", str(file)]) == 1
+    told = capsys.readouterr()
+    assert told.out == "shop created\nshop unchanged\nshop unchanged\n"
+    assert told.err == "error: endpoint shop is not ready\n" * 2
+    fake.slow = False
+    assert main(["apply", "-f", str(file)]) == 0
+
+
+def test_what_changes_while_others_are_waited_for_is_changed_back(fake: Fake, file: Path, capsys: Any) -> None:
+    def change() -> None:
+        shop = fake.stored["shop"]
+        fake.stored["shop"] = replace(shop, spec=replace(shop.spec, tags={"team": "theirs"}), generation=9)
+
+    main(["apply", "-f", str(file)])
+    (file.parent / "first.yaml").write_text(SHOP.replace("shop", "first"))
+    fake.meanwhile = change
+    capsys.readouterr()
+    assert main(["apply", "-f", str(file.parent)]) == 0
+    assert capsys.readouterr().out == "first created\nfirst READY\nshop changed\nshop READY\n"
+    assert fake.stored["shop"].spec.tags == {"team": "fraud"}
+
+
+def test_a_refusal_after_the_rehearsal_names_the_file_as_well(fake: Fake, file: Path, capsys: Any) -> None:
+    def forget() -> None:
+        fake.refuses = "shop"
+
+    main(["apply", "-f", str(file)])
+    (file.parent / "first.yaml").write_text(SHOP.replace("shop", "first"))
+    fake.meanwhile = forget
+    assert main(["apply", "-f", str(file.parent)]) == 1
+    assert capsys.readouterr().err == f"error: {file}:1: model iris is gone\n"
+
+
+def test_what_is_being_deleted_is_not_exported(fake: Fake, file: Path, capsys: Any) -> None:
+    main(["apply", "-f", str(file)])
+    fake.stored["gone"] = replace(
+        fake.stored["shop"], spec=replace(fake.stored["shop"].spec, name="gone"), deleting=True
+    )
+    capsys.readouterr()
+    assert main(["export"]) == 0
+    assert [each["name"] for each in yaml.safe_load_all(capsys.readouterr().out)] == ["shop"]
+    assert main(["export", "gone"]) == 1
+    assert capsys.readouterr().err == "error: endpoint 'gone' is being stopped\n"
 
 
 def test_a_dry_run_changes_nothing_and_shows_what_differs(fake: Fake, file: Path, capsys: Any) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import replace
+from typing import Any
 
 import httpx
 import numpy as np
 import pandas as pd
 import pytest
 
+from jupyter_modelserve.client import payload
 from jupyter_modelserve.client.aio import AsyncClient
 from jupyter_modelserve.client.progress import ServingFailed
 from jupyter_modelserve.client.sync import Client
@@ -197,6 +199,21 @@ def test_bare_list_and_wrapped_answers() -> None:
     assert (answer.predictions, answer.version, answer.request_id) == ([1, 2], "1", "r-9")
     instance.predict = lambda body: {"predictions": [3]}
     assert instance.client().invoke("iris@Champion", b"{}").predictions == [3]
+
+
+@pytest.mark.parametrize(
+    "content", [{"inputs": [1]}, [1], None, pd.DataFrame({"a": [1]})], ids=lambda each: type(each).__name__
+)
+async def test_what_is_no_body_is_refused_with_the_way_to_send_it(content: Any) -> None:
+    instance = Instance()
+    with pytest.raises(InvalidParameter, match=rf"got a {type(content).__name__}; score\(\) takes dictionaries"):
+        instance.client().invoke("iris", content)
+    async with AsyncClient(ADDRESS, transport=instance.transport) as client:
+        with pytest.raises(InvalidParameter, match="as it is, bytes or text"):
+            await client.invoke("iris", content)
+        assert instance.requests == []
+        assert (await client.invoke("iris", '{"inputs": [1]}')).predictions == [0]
+    assert payload.raw(bytearray(b"{}")) == payload.raw(memoryview(b"{}")) == b"{}"
 
 
 async def test_async_client() -> None:

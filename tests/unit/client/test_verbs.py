@@ -13,9 +13,10 @@ import pytest
 import jupyter_modelserve as ms
 from jupyter_modelserve.client import session, verbs
 from jupyter_modelserve.client.display import MIME
+from jupyter_modelserve.client.results import ServedEndpoint
 from jupyter_modelserve.client.sync import Client
 from jupyter_modelserve.errors import InvalidParameter, NotFound, NotRunning
-from jupyter_modelserve.types import EngineChoice, Selector, SelectorKind, WorkloadSize
+from jupyter_modelserve.types import EngineChoice, Selector, SelectorKind, UpdateState, VersionState, WorkloadSize
 from tests.unit.client.samples import TOKEN, URL, Instance, endpoint, model, version_status
 
 
@@ -82,6 +83,40 @@ def test_lists_logs_and_stop(instance: Instance) -> None:
     with pytest.raises(NotFound, match="version 5"):
         ms.logs("iris", version="5")
     assert "has stopped" in str(ms.stop("iris"))
+
+
+def test_a_failed_change_says_why_below_the_list(instance: Instance) -> None:
+    why = "iris version 2: no such region: <mars>"
+    failed = endpoint(update=UpdateState.UPDATE_FAILED)
+    instance.statuses = [replace(failed, status=replace(failed.status, service_message="Ready", update_message=why))]
+    found = ms.endpoints()
+    assert found.text().splitlines()[-1] == f"iris: {why}"
+    assert "⚠ iris: iris version 2: no such region: &lt;mars&gt;" in found.html()
+    instance.statuses = [replace(failed, status=replace(instance.statuses[0].status, update=UpdateState.NOT_UPDATING))]
+    assert "Ready" not in ms.endpoints().text() + ms.endpoints().html()
+
+
+@pytest.mark.parametrize(
+    ("message", "line"), [("no such region: mars", "no such region: mars; add x"), ("It is.", "It is. add x")]
+)
+def test_message_and_hint_do_not_run_together(instance: Instance, message: str, line: str) -> None:
+    failed = version_status("2", VersionState.FAILED)
+    assert failed.failure is not None
+    failed = replace(failed, failure=replace(failed.failure, message=message))
+    served = ServedEndpoint(endpoint(versions=(version_status(), failed)), (URL,), 1.0)
+    assert f"warning: iris version 2 failed: {line}" in served.text().splitlines()
+    assert line in served.html()
+
+
+def test_a_missing_alias_names_those_that_there_are(instance: Instance) -> None:
+    with pytest.raises(NotFound, match=r"iris has no alias 'Nope' \(its aliases: Champion\)$"):
+        ms.serve("iris@Nope")
+    with pytest.raises(
+        NotFound, match=r"did you mean iris/Production\? \(stages: None, Staging, Production, Archived\)"
+    ):
+        ms.serve("iris/Productin")
+    with pytest.raises(NotFound, match=r"its aliases: Champion"):
+        ms.promote("iris@Nope", "prod.ml.iris")
 
 
 def test_empty_lists_say_how_to_begin(instance: Instance) -> None:

@@ -59,3 +59,16 @@ def test_a_reference_is_split() -> None:
 @pytest.mark.parametrize(("model", "endpoint"), [("iris", "iris"), ("a.b.c", "a-b-c"), ("été", "t"), ("é", "model")])
 def test_an_endpoint_gets_a_name(model: str, endpoint: str) -> None:
     assert names.endpoint_for(model) == endpoint
+
+
+@pytest.mark.parametrize("alias", ["Productin", "prod", "PRODUCTON"])
+def test_what_looks_like_a_stage_is_told_the_stages(alias: str) -> None:
+    assert names.no_alias("iris", alias, []) == (
+        f"iris has no alias {alias!r} (its aliases: none); did you mean iris/Production? "
+        "(stages: None, Staging, Production, Archived)"
+    )
+
+
+@pytest.mark.parametrize(("model", "alias"), [("iris", "champion"), ("iris", "Nope"), ("prod.ml.iris", "Productin")])
+def test_what_is_no_stage_is_told_the_aliases_alone(model: str, alias: str) -> None:
+    assert names.no_alias(model, alias, ["b", "A"]) == f"{model} has no alias {alias!r} (its aliases: A, b)"

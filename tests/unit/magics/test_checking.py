@@ -71,6 +71,7 @@ def test_a_failure_names_cause_and_what_to_try(shell: Any, instance: Instance) -
     assert "no version was made: missing module" in refused.message
     assert "the logged model is models:/m-1" in refused.message
     assert "update_model_requirements('models:/m-1', 'add', ['b'])" in refused.details["hint"]
+    assert refused.details["hint"].splitlines()[0] == "add it"
 
 
 def test_nobodys_check_goes_on(shell: Any, instance: Instance) -> None:

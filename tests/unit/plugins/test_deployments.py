@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_modelserve.errors import AlreadyExists, Conflict, InvalidParameter, NotFound, PreconditionFailed
+from jupyter_modelserve.client import calls
+from jupyter_modelserve.errors import (
+    AlreadyExists,
+    Conflict,
+    InvalidParameter,
+    NotFound,
+    NotRunning,
+    PreconditionFailed,
+)
 from jupyter_modelserve.plugins import deployment_plan as plan
 from jupyter_modelserve.plugins import deployment_shapes as shapes
 from jupyter_modelserve.plugins import deployment_words as words
@@ -184,32 +193,112 @@ def test_mlflow_finds_the_target_and_importing_mlflow_does_not_load_it() -> None
 
 
 class Meanwhile:
-    """A client behind whose back somebody else changes the endpoint, once."""
+    """A client behind whose back somebody else acts once, right before the first thing that is written.
+
+    Conditions are those that the real client would send.
+    """
 
     url = "http://here"
 
-    def __init__(self, stored: EndpointSpec) -> None:
-        self.stored, self.generation, self.other = stored, 1, True
+    def __init__(self, stored: EndpointSpec | None, other: Callable[[Meanwhile], None] | None = None) -> None:
+        self.stored, self.generation, self.other = stored, 1, other
 
     def endpoints(self) -> list[Endpoint]:
-        return [replace(endpoint(self.stored), generation=self.generation)]
+        return [replace(endpoint(self.stored), generation=self.generation)] if self.stored else []
 
-    def put_endpoint(self, wanted: EndpointSpec, *, expected: Endpoint) -> Endpoint:
-        if self.other:
-            self.other, self.stored, self.generation = False, replace(self.stored, tags={"team": "theirs"}), 2
-        if expected.generation != self.generation:
-            raise PreconditionFailed("it was changed since you looked")
-        self.stored, self.generation = wanted, self.generation + 1
+    def put_endpoint(self, wanted: EndpointSpec, *, expected: Endpoint | int | None = None) -> Endpoint:
+        self._check(calls.put_endpoint(wanted, None, expected))
+        self.write(wanted)
         return self.endpoints()[0]
+
+    def delete_endpoint(self, name: str, *, expected: Endpoint | int | None = None) -> None:
+        self._check(calls.delete_endpoint(name, expected))
+        if self.stored is None:
+            raise NotFound("there is none")
+        self.stored = None
+
+    def write(self, wanted: EndpointSpec | None) -> None:
+        self.stored, self.generation = wanted, self.generation + 1
+
+    def _check(self, call: calls.Call[Endpoint]) -> None:
+        other, self.other = self.other, None
+        if other is not None:
+            other(self)
+        match = call.headers.get("if-match")
+        if call.headers.get("if-none-match") == "*" and self.stored is not None:
+            raise PreconditionFailed("it exists already")
+        if match is not None and (self.stored is None or match != f'"{self.generation}-0"'):
+            raise PreconditionFailed("it was changed since you looked")
+
+
+def deploying(behind: Meanwhile) -> Any:
+    from jupyter_modelserve.plugins.deployments import ModelServeDeploymentClient
+
+    client = ModelServeDeploymentClient()
+    client._instance._found = behind  # type: ignore[assignment]
+    return client
 
 
 def test_what_others_change_meanwhile_is_kept() -> None:
-    from jupyter_modelserve.plugins.deployments import ModelServeDeploymentClient
+    behind = Meanwhile(spec(blue=100, green=0), lambda it: it.write(replace(spec(blue=100, green=0), tags={"a": "b"})))
+    deploying(behind).update_endpoint("shop", {"traffic": {"blue": 50, "green": 50}, "wait": False})
+    assert behind.stored is not None
+    assert (traffic(behind.stored), behind.stored.tags) == ({"blue": 50, "green": 50}, {"a": "b"})
 
-    client, behind = ModelServeDeploymentClient(), Meanwhile(spec(blue=100, green=0))
-    client._instance._found = behind  # type: ignore[assignment]
-    client.update_endpoint("shop", {"traffic": {"blue": 50, "green": 50}, "wait": False})
-    assert (traffic(behind.stored), behind.stored.tags) == ({"blue": 50, "green": 50}, {"team": "theirs"})
+
+def test_of_two_first_deployments_the_second_joins_the_first() -> None:
+    behind = Meanwhile(None, lambda it: it.write(spec(blue=100)))
+    made = deploying(behind).create_deployment("green", "models:/iris", config={"wait": False}, endpoint="shop")
+    assert behind.stored is not None
+    assert traffic(behind.stored) == {"blue": 100, "green": 0}
+    assert (made["endpoint"], made["traffic"]) == ("shop", 0)
+
+
+def test_an_endpoint_of_ones_own_is_not_shared_by_chance() -> None:
+    from mlflow.exceptions import MlflowException
+
+    behind = Meanwhile(None, lambda it: it.write(spec(blue=100)))
+    with pytest.raises(MlflowException, match="endpoint shop exists already"):
+        deploying(behind).create_deployment("shop", "models:/iris", config={"wait": False})
+    assert behind.stored == spec(blue=100)
+
+
+def test_the_last_deployment_does_not_take_a_new_one_with_it() -> None:
+    from mlflow.exceptions import MlflowException
+
+    behind = Meanwhile(spec(blue=100), lambda it: it.write(spec(blue=0, green=100)))
+    deploying(behind).delete_deployment("blue", config={"wait": False})
+    assert behind.stored is not None
+    assert traffic(behind.stored) == {"green": 100}
+    behind.other = lambda it: it.write(spec(green=100, gold=0))
+    with pytest.raises(MlflowException, match="takes 100 %"):
+        deploying(behind).delete_deployment("green", config={"wait": False})
+    assert behind.stored == spec(green=100, gold=0)
+
+
+@pytest.mark.parametrize("other", [None, lambda it: it.write(None), lambda it: it.write(replace(it.stored, tags={}))])
+def test_the_last_deployment_ends_its_endpoint(other: Callable[[Meanwhile], None] | None) -> None:
+    behind = Meanwhile(spec(blue=100), other)
+    deploying(behind).delete_deployment("blue", config={"wait": False})
+    assert behind.stored is None
+
+
+def test_changes_without_end_are_told() -> None:
+    from mlflow.exceptions import MlflowException
+
+    def restless(it: Meanwhile) -> None:
+        it.write(spec(blue=100))
+        it.other = restless
+
+    with pytest.raises(MlflowException, match="changed since you looked"):
+        deploying(Meanwhile(spec(blue=100), restless)).delete_deployment("blue", config={"wait": False})
+
+
+def test_an_infinite_number_is_refused_before_it_is_sent() -> None:
+    from mlflow.exceptions import MlflowException
+
+    with pytest.raises(MlflowException, match="request_timeout: must be a finite number"):
+        deploying(Meanwhile(spec(blue=100))).update_endpoint("shop", {"request_timeout": "inf", "wait": False})
 
 
 @pytest.mark.parametrize("uri", ["runs:/0/model", f"models:/m-{'0a' * 16}", "/some/folder", "iris/1"])
@@ -248,29 +337,46 @@ def test_errors_have_the_codes_of_mlflow() -> None:
     ]
 
 
+ELSEWHERE = "http://prod.example:8080"
+
+
 @pytest.mark.parametrize(
     ("target", "found"),
     [
-        ("modelserve", {"paths": None}),
-        ("modelserve:", {"paths": None}),
-        ("modelserve:/some/state", {"paths": Path("/some/state")}),
-        ("modelserve:http://127.0.0.1:5", {"url": "http://127.0.0.1:5"}),
-        ("modelserve:https://models.example/base", {"url": "https://models.example/base"}),
+        ("modelserve", ELSEWHERE),
+        ("modelserve:", ELSEWHERE),
+        ("modelserve:/some/state", "started for /some/state"),
+        ("modelserve:http://127.0.0.1:5", "http://127.0.0.1:5"),
+        ("modelserve:https://models.example/base", "https://models.example/base"),
     ],
 )
-def test_the_target_says_which_instance(target: str, found: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_target_says_which_instance(
+    target: str, found: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whatever the environment says: it names another instance, and a kernel's Jupyter server has one as well."""
     from mlflow.deployments import get_deploy_client
 
-    from jupyter_modelserve.client.sync import Client
+    from jupyter_modelserve import launcher
+    from jupyter_modelserve.client import address
+    from jupyter_modelserve.client.discovery import Server
+    from jupyter_modelserve.settings import Paths
 
-    asked: dict[str, Any] = {}
+    def started(paths: Paths) -> Any:
+        raise NotRunning(f"started for {paths.home}")
 
-    def discover(**options: Any) -> Any:
-        asked.update({name: getattr(value, "home", value) for name, value in options.items()})
-        return Meanwhile(spec(blue=100))
-
-    monkeypatch.setattr(Client, "discover", discover)
-    monkeypatch.setattr(Meanwhile, "close", lambda self: None, raising=False)
+    monkeypatch.setattr(launcher, "find", lambda paths: None)
+    monkeypatch.setattr(launcher, "ensure", started)
+    monkeypatch.setattr(address, "through_jupyter", lambda environ: Server("http://jupyter/proxy", "other"))
+    monkeypatch.setenv("MODELSERVE_URL", found if found.startswith("http") else ELSEWHERE)
+    monkeypatch.setenv("MODELSERVE_TOKEN", "ms_other")
+    monkeypatch.setenv("MODELSERVE_HOME", str(tmp_path))
     client: Any = get_deploy_client(target)  # type: ignore[no-untyped-call]
-    assert client.get_endpoint("shop")["scoring_uri"] == "http://here/serving-endpoints/shop/invocations"
-    assert asked == found
+    try:
+        where = client._instance.url
+    except NotRunning as error:
+        where = error.message
+    assert where == found
+    monkeypatch.delenv("MODELSERVE_URL")
+    if found.startswith("started"):
+        with pytest.raises(NotRunning, match=found):
+            _ = client._instance.url

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 
+from jupyter_modelserve.controller.store.database import Database
 from jupyter_modelserve.controller.store.keys import KeyFile
 from jupyter_modelserve.controller.store.sealing import Unreadable, seal, unseal
 from jupyter_modelserve.errors import Unavailable
+from jupyter_modelserve.settings import Paths
 
 pytestmark = pytest.mark.req("REQ-140")
+KILLED = """
+import os, sys
+from pathlib import Path
+from jupyter_modelserve.controller.store.keys import KeyFile
+file = KeyFile(Path(sys.argv[1]))
+sys.addaudithook(lambda event, _: os._exit(9) if event == sys.argv[2] else None)
+getattr(file, sys.argv[3])()
+"""
+"""Ends as a kill would, before the step that gives a draft its name."""
 
 
 def test_many_that_begin_at_once_get_the_same_key(tmp_path: Path) -> None:
@@ -62,3 +75,30 @@ def test_equal_values_do_not_look_equal_and_each_byte_counts(tmp_path: Path) -> 
             unseal(keys, keys[0].id, ("iris", "KEY", "r"), text)
     with pytest.raises(Unreadable, match="its key other is not in the key file"):
         unseal(keys, "other", ("iris", "KEY", "r"), first)
+
+
+@pytest.mark.parametrize(("step", "work"), [("os.rename", "ensure"), ("os.link", "ensure"), ("os.rename", "renew")])
+def test_what_a_killed_writer_left_is_removed(tmp_path: Path, step: str, work: str) -> None:
+    path, other = tmp_path / "secret.key", tmp_path / ".secret.keys-of-mine"
+    other.touch()
+    if work == "renew":
+        KeyFile(path).ensure()
+    before = set(tmp_path.iterdir())
+    assert subprocess.run([sys.executable, "-c", KILLED, str(path), step, work], check=False).returncode == 9
+    (draft,) = set(tmp_path.iterdir()) - before
+    assert len(draft.read_text().splitlines()) == (3 if work == "renew" else 2)
+    KeyFile(path, str(path)).tidy()
+    assert draft.exists()
+    KeyFile(path).ensure()
+    KeyFile(path).renew()
+    KeyFile(path).keep([])
+    assert set(tmp_path.iterdir()) == {path, other}
+
+
+async def test_a_start_removes_what_a_killed_controller_left(tmp_path: Path) -> None:
+    for name in (".secret.key-x1y2z3_4", "..secret.key-0123456789abcdef-x1y2z3_4"):
+        (tmp_path / name).write_text("a key")
+    database = Database.of(Paths(tmp_path))
+    await database.prepare("ann")
+    await database.close()
+    assert [each.name for each in tmp_path.iterdir()] == ["registry.db"]

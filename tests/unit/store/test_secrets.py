@@ -50,8 +50,10 @@ async def test_a_value_makes_a_new_generation_only_when_it_is_another(database: 
 
 
 async def test_a_name_without_a_value_is_refused_and_nothing_is_stored(database: Database) -> None:
-    with pytest.raises(InvalidParameter, match="KEY has no value yet"):
+    with pytest.raises(InvalidParameter, match="KEY has no value yet") as caught:
         await database.run(lambda connection: put(connection, SPEC))
+    for way in ("%serve --secret KEY", "apply --secret-from-env KEY", "secret set iris KEY", "secret_values"):
+        assert way in caught.value.message
     assert await database.run(endpoints.listing) == ()
 
 

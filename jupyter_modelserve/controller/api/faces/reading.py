@@ -49,7 +49,8 @@ class Shown:
     def aliased(self, alias: str) -> ModelVersion:
         """The version behind an alias. Raises NotFound."""
         if alias not in self.model.aliases:
-            raise NotFound(f"{self.model.name} has no alias {alias!r}", details={"model": self.model.name})
+            problem = names.no_alias(self.model.name, alias, self.model.aliases)
+            raise NotFound(problem, details={"model": self.model.name})
         return self.version(self.model.aliases[alias])
 
 
