@@ -374,7 +374,7 @@ class RouteModel:
 class RouteEntity:
     """A share of an endpoint's traffic: the version that answers for it now.
 
-    ``own``: what the endpoint itself has of it (others' workers have other secrets); ``None``: an old table, or nothing.
+    ``own``: what the endpoint itself has of it (others have other secrets); ``None``: an old table, or nothing.
     """
 
     name: str
