@@ -147,7 +147,11 @@ class World:
 
         def look() -> psutil.Process | None:
             pid = locks.owner(self.instance.paths.lock(name)) if self._held(name) else None
-            return psutil.Process(pid) if pid and psutil.pid_exists(pid) else None
+            # One that was just killed may still be named: somebody who looks at the lock holds it for a moment.
+            try:
+                return psutil.Process(pid) if pid else None
+            except psutil.NoSuchProcess:
+                return None
 
         return until(f"the {name} runs", look, 60)
 
