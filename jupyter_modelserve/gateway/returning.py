@@ -28,6 +28,8 @@ _COMING: Final = frozenset(
 _WINDOW: Final = 60.0
 _DEATHS: Final = 2
 """Deaths within the window after which one still waits."""
+_NOBODY: Final = (0.0, 0.0)
+"""Until when one waits, and the time-out that the last process had."""
 
 
 class Returning:
@@ -45,8 +47,7 @@ class Returning:
         self._hold = hold
         self._clock = clock
         self._routed: dict[Key, float] = {}
-        self._timeouts: dict[Key, float] = {}
-        self._until: dict[Key, float] = {}
+        self._awaited: dict[Key, tuple[float, float]] = {}
         self._deaths: dict[Key, list[float]] = {}
 
     def adopt(self, table: RouteTable) -> None:
@@ -57,12 +58,11 @@ class Returning:
         for key in self._routed.keys() - there.keys():
             version = versions.get(key)
             if version is not None and version.state in _COMING and not version.wakes and self._mourn(key, now):
-                self._until[key] = now + self._hold
-                self._timeouts[key] = self._routed[key]
-        for key in list(self._until):
+                self._awaited[key] = now + self._hold, self._routed[key]
+        for key in list(self._awaited):
             version = versions.get(key)
             if version is None or key in there or version.state not in _COMING or version.wakes:
-                del self._until[key], self._timeouts[key]
+                del self._awaited[key]
         self._routed = there
         self._deaths = {key: each for key, each in self._deaths.items() if each[-1] > now - _WINDOW}
         self.room.changed()
@@ -76,15 +76,15 @@ class Returning:
     def coming(self) -> frozenset[Key]:
         """The versions that are waited for now."""
         now = self._clock()
-        return frozenset(key for key, until in self._until.items() if until > now)
+        return frozenset(key for key, (until, _) in self._awaited.items() if until > now)
 
     def timeout(self, key: Key) -> float:
         """Seconds that a request to a version that is waited for may take, as its last process had it; 0: not known."""
-        return self._timeouts.get(key, 0.0)
+        return self._awaited.get(key, _NOBODY)[1]
 
     def left(self, key: Key) -> float:
         """Seconds for which one may wait for a version; 0 or less: not any more."""
-        return self._until.get(key, 0.0) - self._clock()
+        return self._awaited.get(key, _NOBODY)[0] - self._clock()
 
 
 def _versions(table: RouteTable) -> Iterator[tuple[Key, RouteVersion]]:

@@ -237,8 +237,8 @@ class Scorer:
                 raise doomed
             await asyncio.sleep(_PAUSE)
         self._recheck(trial.request)
-        trial.table, trial.route, trial.give_up_at = self.table(), found, 0.0
-        _label(trial.request, found)
+        self._turn(trial, self.table(), found)
+        trial.give_up_at = 0.0
         trial.tried.clear()
 
     def _look_again(self, trial: _Trial) -> None:
@@ -246,8 +246,13 @@ class Scorer:
         newest = self.table()
         if newest is not trial.table:
             self._recheck(trial.request)
-            trial.table, trial.route = newest, self._route(newest, trial.address)
-            _label(trial.request, trial.route)
+            self._turn(trial, newest, self._route(newest, trial.address))
+
+    @staticmethod
+    def _turn(trial: _Trial, table: RouteTable, route: Route) -> None:
+        """Go on by another table's route."""
+        trial.table, trial.route = table, route
+        _label(trial.request, route)
 
     async def _hold(self, trial: _Trial, limit: asyncio.Timeout) -> None:
         """Wait while the version that answers is at zero; the time of the request begins when it is there (REQ-135)."""

@@ -13,9 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from jupyter_modelserve.errors import TooManyRequests, Unavailable
-
-Key = tuple[str, str]
-"""(model, version)."""
+from jupyter_modelserve.gateway.routing import Key
 
 
 class WaitingRoom:
